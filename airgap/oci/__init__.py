@@ -1,0 +1,1 @@
+"""The vocabulary: digests, references, descriptors, platforms, manifests. Pure, without I/O."""

@@ -1,0 +1,1 @@
+"""What several tests stand on: image factories, scripted peers, real peers."""
