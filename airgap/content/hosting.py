@@ -80,6 +80,13 @@ class Hosting(Source, Target, ListsTags, ListsRepositories, HasReferrers, Protoc
         """Return an upload that was begun and is not over, also by an earlier process."""
         ...
 
+    async def discard_idle_uploads(self, idle_for: float) -> int:
+        """Discard uploads that have taken no bytes for ``idle_for`` seconds; return how many.
+
+        Uploads of earlier processes count; one that is open in a process now does not.
+        """
+        ...
+
     async def remove_blob(self, repository: Repository, digest: Digest) -> bool:
         """Take a blob out of the repository; False where it was not there."""
         ...
