@@ -198,8 +198,13 @@ class ListsRepositories(Protocol):
 class KnowsGraphs(Protocol):
     """A source that has the graph at hand, so that planning reads no manifest."""
 
-    async def plan(self, roots: Sequence[TagMove], platforms: Platforms) -> CopyPlan:
+    async def plan(
+        self, roots: Sequence[TagMove], platforms: Platforms, *, referrers: bool = True
+    ) -> CopyPlan:
         """Return everything below the roots, in the order that a ``CopyPlan`` has.
+
+        With ``referrers`` also the manifests whose subject is among that, and what is below them,
+        and so on.
 
         Entries of an index that are not there count as left out; so do foreign layers.
 
@@ -224,6 +229,15 @@ class ReadsInOrder(Protocol):
 
     def in_order(self, wanted: frozenset[Digest]) -> AsyncIterator[tuple[Descriptor, OpenBlob]]:
         """Yield the wanted content as it stands; each piece is read before the next comes."""
+        ...
+
+
+@runtime_checkable
+class HasCapacity(Protocol):
+    """A target that knows how much it can still take."""
+
+    async def free_bytes(self) -> int:
+        """Return how many bytes fit in now."""
         ...
 
 

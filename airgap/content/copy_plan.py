@@ -1,0 +1,240 @@
+"""The graph copy of a plan, all or nothing: for bundles and archives, on either end.
+
+Where images stand or fall together (a delivery that crosses the gap) the whole content is known
+before the first byte moves. That lets a target write it in order, lets space be checked before
+anything is written, and lets the names move in one transaction.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+from airgap.content import events
+from airgap.content.events import Emit
+from airgap.content.homes import Edges, Homes, find_homes, manifest_levels
+from airgap.content.parallel import for_each
+from airgap.content.plan import CopyPlan, PlannedItem, in_travel_order
+from airgap.content.ports import (
+    HasCapacity,
+    HasReferrers,
+    KnowsGraphs,
+    ReadsInOrder,
+    Source,
+    TagMove,
+    Target,
+    WantsPlan,
+    capability,
+)
+from airgap.content.report import CopyReport, ImageResult, Outcome
+from airgap.content.transfer import BlobTransfer, opener
+from airgap.content.walk import WalkRules, read_verified, referrers_below, walk_image
+from airgap.errors import BundleDamaged, NoSpace
+from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
+from airgap.oci.manifest import Manifest, Role, parse_manifest
+from airgap.oci.reference import Repository
+
+SPACE_RESERVE = 64 * 1024 * 1024
+"""Bytes that must stay free beside the content, for catalog and file system overhead."""
+
+MANIFEST_BATCH = 32
+"""Manifests held in memory and put at once, so that a target can sync them together."""
+
+
+async def plan_copy(
+    source: Source, roots: Sequence[TagMove], rules: WalkRules, *, referrers: bool = True
+) -> CopyPlan:
+    """Find out what a set of images is made of.
+
+    Args:
+        source: where they are.
+        roots: the names, and what they stand for.
+        rules: which part of each graph is wanted.
+        referrers: include what refers to the manifests (where the source knows).
+
+    Raises:
+        NotFound: something that is wanted is not at the source.
+    """
+    knowing = capability(source, KnowsGraphs)
+    if knowing is not None and not (rules.rewrite_index or rules.foreign_layers):
+        return await knowing.plan(roots, rules.platforms, referrers=referrers)
+
+    asks = capability(source, HasReferrers) if referrers else None
+    items: list[PlannedItem] = []
+    omitted: dict[Digest, Descriptor] = {}
+    moves: list[TagMove] = []
+    for root in roots:
+        repository = root.reference.repository
+        graph = await walk_image(source, repository, root.descriptor, rules, _holds_nothing)
+        moves.append(TagMove(root.reference, graph.root))
+        below = [] if asks is None else await referrers_below(asks, repository, graph.manifests)
+        graphs = [graph] + [
+            await walk_image(source, repository, found, rules, _holds_nothing) for found in below
+        ]
+        for graph in graphs:
+            items += (PlannedItem(m.descriptor, Role.MANIFEST) for m in graph.manifests.values())
+            items += (PlannedItem(descriptor, role) for descriptor, role in graph.blobs.values())
+            omitted |= graph.omitted
+    return CopyPlan(tuple(moves), in_travel_order(items), tuple(omitted.values()))
+
+
+async def _holds_nothing(_: Descriptor) -> bool:
+    return False
+
+
+async def copy_plan(
+    source: Source,
+    target: Target,
+    plan: CopyPlan,
+    *,
+    blob_concurrency: int = 2,
+    emit: Emit = events.discard,
+) -> CopyReport:
+    """Copy everything of a plan and then move all of its names at once.
+
+    Args:
+        source: where the content is; what it says is verified.
+        target: a place that takes plans in order, or one that has repositories.
+        plan: at least one root.
+        blob_concurrency: blobs moving at once.
+        emit: is told what happens.
+
+    Raises:
+        AirgapError: the first thing that failed; no name has moved.
+    """
+    run = _PlanRun(source, target, plan, emit, blob_concurrency)
+    planned = capability(target, WantsPlan)
+    if planned is not None:
+        await planned.prepare(plan)
+        await run.write_in_order()
+    else:
+        await run.take_in()
+    await target.move_tags(plan.roots)
+    for root in plan.roots:
+        emit(events.TagMoved(root.reference, root.descriptor))
+    images = tuple(
+        ImageResult(root.reference, root.reference, Outcome.COPIED, root.descriptor)
+        for root in plan.roots
+    )
+    return CopyReport(images, run.transfer.traffic)
+
+
+class _PlanRun:
+    def __init__(
+        self, source: Source, target: Target, plan: CopyPlan, emit: Emit, concurrency: int
+    ) -> None:
+        self.source = source
+        self.target = target
+        self.plan = plan
+        self.concurrency = concurrency
+        self.transfer = BlobTransfer(target, emit, concurrency=concurrency)
+        self._in_order = capability(source, ReadsInOrder)
+        # Sources of whole plans find content by digest alone, wherever it belongs.
+        self._anywhere = plan.roots[0].reference.repository
+
+    async def write_in_order(self) -> None:
+        """Feed a target that writes front to back."""
+        for item in self.plan.items:
+            if item.role is Role.MANIFEST:
+                manifest = await read_verified(self.source, self._anywhere, item.descriptor)
+                await self.target.put_manifest(self._anywhere, manifest)
+            else:
+                open_at = opener(self.source, self._anywhere, item.descriptor)
+                await self.transfer.put(self._anywhere, item.descriptor, open_at)
+
+    async def take_in(self) -> None:
+        """Feed a target that has repositories: blobs, then manifests level by level."""
+        edges = {m.descriptor.digest: Edges.of(m) async for m in self._manifests()}
+        homes = find_homes(self.plan.roots, edges)
+        blobs = [item.descriptor for item in self.plan.items if item.role is not Role.MANIFEST]
+        wanted = await self._wanted(blobs, homes)
+        await self._check_space(blobs, wanted)
+        await self._move_blobs(blobs, wanted)
+        await self._put_manifests(homes, manifest_levels(edges))
+
+    async def _wanted(
+        self, blobs: Sequence[Descriptor], homes: Homes
+    ) -> dict[Digest, list[Repository]]:
+        by_repository: dict[Repository, list[Descriptor]] = defaultdict(list)
+        for blob in blobs:
+            for repository in homes.get(blob.digest, ()):
+                by_repository[repository].append(blob)
+        wanted: dict[Digest, list[Repository]] = defaultdict(list)
+        for repository, candidates in by_repository.items():
+            for digest in await self.target.missing(repository, candidates):
+                wanted[digest].append(repository)
+        return wanted
+
+    async def _check_space(
+        self, blobs: Sequence[Descriptor], wanted: dict[Digest, list[Repository]]
+    ) -> None:
+        capacity = capability(self.target, HasCapacity)
+        if capacity is None:
+            return
+        needed = sum(blob.size for blob in blobs if blob.digest in wanted)
+        free = await capacity.free_bytes()
+        if needed and needed + SPACE_RESERVE > free:
+            raise NoSpace(
+                "store",
+                f"{needed:,} bytes are new, and {free:,} are free",
+                "free some space (`airgap store gc`), or put the store on a larger disk; "
+                "nothing was written",
+            )
+
+    async def _move_blobs(
+        self, blobs: Sequence[Descriptor], wanted: dict[Digest, list[Repository]]
+    ) -> None:
+        for blob in blobs:
+            if blob.digest not in wanted:
+                self.transfer.count_reused(blob)
+        if self._in_order is not None:
+            await self._move_in_order(self._in_order, wanted)
+            return
+
+        async def put(blob: Descriptor) -> None:
+            for repository in wanted[blob.digest]:
+                open_at = opener(self.source, repository, blob)
+                await self.transfer.put(repository, blob, open_at)
+
+        travelling = (blob for blob in blobs if blob.digest in wanted)
+        await for_each(travelling, put, concurrency=self.concurrency)
+
+    async def _move_in_order(
+        self, source: ReadsInOrder, wanted: dict[Digest, list[Repository]]
+    ) -> None:
+        async for descriptor, open_at in source.in_order(frozenset(wanted)):
+            for repository in wanted.pop(descriptor.digest):
+                await self.transfer.put(repository, descriptor, open_at)
+        if wanted:
+            raise BundleDamaged(
+                next(iter(wanted)), "is promised but not inside", "bring the copy again"
+            )
+
+    async def _put_manifests(self, homes: Homes, levels: Mapping[Digest, int]) -> None:
+        async def put(manifest: Manifest) -> None:
+            for repository in homes.get(manifest.descriptor.digest, ()):
+                await self.target.put_manifest(repository, manifest)
+
+        # Children before parents: each level is complete before the next begins.
+        for level in range(max(levels.values(), default=-1) + 1):
+            batch: list[Manifest] = []
+            async for manifest in self._manifests():
+                if levels[manifest.descriptor.digest] == level:
+                    batch.append(manifest)
+                if len(batch) == MANIFEST_BATCH:
+                    await for_each(batch, put, concurrency=MANIFEST_BATCH)
+                    batch.clear()
+            await for_each(batch, put, concurrency=MANIFEST_BATCH)
+
+    async def _manifests(self) -> AsyncIterator[Manifest]:
+        """Read the plan's manifests, one in memory at a time."""
+        wanted = {i.descriptor.digest: i for i in self.plan.items if i.role is Role.MANIFEST}
+        if self._in_order is None:
+            for item in wanted.values():
+                yield await read_verified(self.source, self._anywhere, item.descriptor)
+            return
+        async for descriptor, open_at in self._in_order.in_order(frozenset(wanted)):
+            async with open_at(0) as reader:
+                raw = b"".join([piece async for piece in reader])
+            yield parse_manifest(raw, descriptor.media_type, digest=descriptor.digest)
