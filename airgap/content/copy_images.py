@@ -6,13 +6,20 @@ the manifests, children before parents. The names move last, for all images that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from airgap.content import events
 from airgap.content.events import Emit
 from airgap.content.parallel import for_each
-from airgap.content.ports import HasReferrers, Source, TagMove, Target, capability
+from airgap.content.ports import (
+    HasReferrers,
+    SomeTagsFailed,
+    Source,
+    TagMove,
+    Target,
+    capability,
+)
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.transfer import BlobTransfer, opener
 from airgap.content.walk import ImageGraph, WalkRules, referrers_below, walk_image
@@ -81,8 +88,7 @@ async def copy_images(
 
     await for_each(enumerate(images), copy, concurrency=limits.images)
     in_order = tuple(results[position] for position in range(len(images)))
-    await run.move_tags(in_order)
-    return CopyReport(in_order, run.transfer.traffic)
+    return CopyReport(await run.move_tags(in_order), run.transfer.traffic)
 
 
 class _Run:
@@ -123,6 +129,7 @@ class _Run:
             image.target,
             Outcome.UNCHANGED if unchanged else Outcome.COPIED,
             graph.root,
+            previous=named.digest if named is not None else None,
             size=sum(descriptor.size for descriptor, _ in graph.blobs.values()),
             omitted=tuple(omitted.values()),
         )
@@ -160,15 +167,29 @@ class _Run:
         digests = (*graph.manifests, *graph.reused)
         return await referrers_below(place, image.source.repository, digests)
 
-    async def move_tags(self, results: Sequence[ImageResult]) -> None:
-        """Let the names of all images that went through stand for what was copied."""
+    async def move_tags(self, results: Sequence[ImageResult]) -> tuple[ImageResult, ...]:
+        """Let the names of all images that went through stand for what was copied.
+
+        Returns:
+            The results, with those failed whose name the target would not move.
+        """
         moves = [
             TagMove(result.target, result.descriptor)
             for result in results
             if result.descriptor is not None and result.outcome is Outcome.COPIED
         ]
-        if not moves:
-            return
-        await self.target.move_tags(moves)
+        failures: Mapping[Reference, AirgapError] = {}
+        try:
+            if moves:
+                await self.target.move_tags(moves)
+        except SomeTagsFailed as partial:
+            failures = partial.failures
         for move in moves:
-            self.emit(events.TagMoved(move.reference, move.descriptor))
+            if move.reference not in failures:
+                self.emit(events.TagMoved(move.reference, move.descriptor))
+        return tuple(
+            replace(result, outcome=Outcome.FAILED, error=failures[result.target])
+            if result.target in failures
+            else result
+            for result in results
+        )

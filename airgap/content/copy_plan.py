@@ -110,14 +110,23 @@ async def copy_plan(
         await run.write_in_order()
     else:
         await run.take_in()
+    images = [await _result(target, root) for root in plan.roots]
     await target.move_tags(plan.roots)
     for root in plan.roots:
         emit(events.TagMoved(root.reference, root.descriptor))
-    images = tuple(
-        ImageResult(root.reference, root.reference, Outcome.COPIED, root.descriptor)
-        for root in plan.roots
+    return CopyReport(tuple(images), run.transfer.traffic)
+
+
+async def _result(target: Target, root: TagMove) -> ImageResult:
+    named = await target.find(root.reference)
+    unchanged = named is not None and named.digest == root.descriptor.digest
+    return ImageResult(
+        root.reference,
+        root.reference,
+        Outcome.UNCHANGED if unchanged else Outcome.COPIED,
+        root.descriptor,
+        previous=named.digest if named is not None else None,
     )
-    return CopyReport(images, run.transfer.traffic)
 
 
 class _PlanRun:

@@ -12,12 +12,13 @@ they differ. Manifests are verified by the copy, which parses them anyway.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
+from airgap.errors import AirgapError, PartialFailure
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest
@@ -118,6 +119,20 @@ class TagMove:
     descriptor: Descriptor
 
 
+class SomeTagsFailed(PartialFailure):
+    """A place without transactions moved some tags, and failed at others.
+
+    Attributes:
+        failures: why each of the others did not move.
+    """
+
+    def __init__(self, failures: Mapping[Reference, AirgapError]) -> None:
+        super().__init__(
+            "", f"{len(failures)} tags did not move", "the images are there; only names are missing"
+        )
+        self.failures = failures
+
+
 class Target(Protocol):
     """Where images go: blobs first, then manifests, children before parents, then tags."""
 
@@ -159,7 +174,11 @@ class Target(Protocol):
         ...
 
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
-        """Let names stand for manifests: all of them or none, where the place has transactions."""
+        """Let names stand for manifests: all of them or none, where the place has transactions.
+
+        Raises:
+            SomeTagsFailed: the place has no transactions, and some names did not move.
+        """
         ...
 
 

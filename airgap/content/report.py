@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from airgap.errors import AirgapError, PartialFailure
 from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
 
 
@@ -27,6 +28,7 @@ class ImageResult:
         target: the name it was written under.
         outcome: copied, unchanged or failed.
         descriptor: what the target name stands for now; None where the image failed.
+        previous: what the target name stood for before; None where it is new.
         size: bytes of everything below the image that was looked at, shared content included.
         omitted: what the image names and was left out on purpose.
         error: why it failed.
@@ -36,6 +38,7 @@ class ImageResult:
     target: Reference
     outcome: Outcome
     descriptor: Descriptor | None = None
+    previous: Digest | None = None
     size: int = 0
     omitted: tuple[Descriptor, ...] = ()
     error: AirgapError | None = None
