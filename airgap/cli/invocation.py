@@ -1,0 +1,97 @@
+"""What every command is told: config, store, verbosity, and who reads the output."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """The options that all commands share.
+
+    Attributes:
+        config: the config file named on the command line, or None to look for one.
+        store: the store's folder named on the command line, or None.
+        json: print one JSON document on standard output instead of text.
+        verbosity: -1 quiet, 0 normal, 1 decisions too, 2 everything.
+        plain_http: hosts, loopback aside, that may be spoken to without TLS; all where true.
+    """
+
+    config: Path | None = None
+    store: Path | None = None
+    json: bool = False
+    verbosity: int = 0
+    plain_http: bool = False
+
+
+_FOLDER = click.Path(file_okay=True, path_type=Path)
+
+
+def common_options(command: Command) -> Command:
+    """Add ``--config``, ``--json``, ``-q``, ``-v``; the command gets an ``Invocation`` first."""
+    return _gathering(
+        command,
+        (
+            click.option(
+                "--config",
+                type=click.Path(path_type=Path),
+                metavar="FILE",
+                help="Config file [$AIRGAP_CONFIG, ./airgap.yaml, /etc/airgap/airgap.yaml].",
+            ),
+            click.option("--json", is_flag=True, help="Print one JSON document for machines."),
+            click.option("-q", "--quiet", is_flag=True, help="Print errors only."),
+            click.option(
+                "-v", "--verbose", count=True, help="Tell every decision; -vv also debugs."
+            ),
+        ),
+    )
+
+
+def store_option(command: Command) -> Command:
+    """Add ``--store DIR``."""
+    return click.option(
+        "--store",
+        type=_FOLDER,
+        metavar="DIR",
+        help="The local store [$AIRGAP_STORE, the config, the user's data folder].",
+    )(command)
+
+
+def plain_http_option(command: Command) -> Command:
+    """Add ``--plain-http``."""
+    return click.option(
+        "--plain-http",
+        is_flag=True,
+        help="Allow plain http for every registry, not only for loopback addresses.",
+    )(command)
+
+
+def _gathering(
+    command: Command, options: tuple[Callable[[Callable[..., Any]], Callable[..., Any]], ...]
+) -> Command:
+    @functools.wraps(command)
+    def gather(**arguments: Any) -> Any:
+        above = click.get_current_context().find_object(Invocation) or Invocation()
+        quiet, verbose = arguments.pop("quiet"), arguments.pop("verbose")
+        invocation = replace(
+            above,
+            config=arguments.pop("config") or above.config,
+            json=arguments.pop("json") or above.json,
+            verbosity=-1 if quiet else verbose or above.verbosity,
+            store=arguments.pop("store", None) or above.store,
+            plain_http=arguments.pop("plain_http", False) or above.plain_http,
+        )
+        return command(invocation, **arguments)
+
+    gathered: Callable[..., Any] = gather
+    for option in reversed(options):
+        gathered = option(gathered)
+    return cast("Command", gathered)

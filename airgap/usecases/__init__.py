@@ -1,0 +1,1 @@
+"""One module a verb: a typed request in, events out, a typed report back."""

@@ -1,0 +1,80 @@
+"""``push``: from the local store (or straight out of a bundle) into a registry, then audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from airgap.content import events
+from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
+from airgap.content.events import Emit
+from airgap.content.ports import Source, Target
+from airgap.content.report import CopyReport
+from airgap.content.walk import WalkRules
+from airgap.oci.reference import Reference
+from airgap.usecases.audit import AuditReport, Expectation, audit
+
+MapNames = Callable[[Sequence[Reference]], Sequence[Reference]]
+"""Gives each name at the source its name at the destination; refuses to let two become one."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """What to push, and where to.
+
+    Attributes:
+        references: names at the source.
+        map_names: what they are called at the destination.
+        walk: which part of each graph is wanted.
+        referrers: carry signatures, SBOMs and attestations too.
+        limits: how much at once.
+    """
+
+    references: Sequence[Reference]
+    map_names: MapNames
+    walk: WalkRules = field(default_factory=WalkRules)
+    referrers: bool = True
+    limits: CopyLimits = field(default_factory=CopyLimits)
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What was pushed, and what the registry says afterwards.
+
+    Attributes:
+        copied: the fate of every image.
+        audit: every pushed name, resolved again at the destination.
+    """
+
+    copied: CopyReport
+    audit: AuditReport
+
+
+def plan_push(request: PushRequest) -> list[ImageCopy]:
+    """Return what a push would copy, and under which names.
+
+    Raises:
+        Refused: two names would become one at the destination.
+    """
+    names = request.map_names(request.references)
+    return [
+        ImageCopy(source, target, request.walk, request.referrers)
+        for source, target in zip(request.references, names, strict=True)
+    ]
+
+
+async def push(
+    request: PushRequest, source: Source, registry: Target, emit: Emit = events.discard
+) -> PushReport:
+    """Push images and resolve every name again.
+
+    Raises:
+        Refused: two names would become one at the destination; nothing was pushed.
+    """
+    copied = await copy_images(source, registry, plan_push(request), request.limits, emit)
+    expected = [
+        Expectation(image.target, image.descriptor.digest)
+        for image in copied.images
+        if image.descriptor is not None and image not in copied.failures
+    ]
+    return PushReport(copied, await audit(expected, registry))
