@@ -19,6 +19,9 @@ from airgap.oci.reference import Reference, Repository
 class Upload(Protocol):
     """A blob on its way in, which survives the process that began it.
 
+    Once it is over (:meth:`commit`, also one that failed, or :meth:`discard`), ``close`` and
+    ``discard`` do nothing.
+
     Attributes:
         id: an opaque name of URL-safe characters.
         size: bytes taken so far.
