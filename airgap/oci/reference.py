@@ -71,7 +71,7 @@ class Repository:
         if _IMAGE_ID_RE.fullmatch(text):
             raise InvalidReference(repr(text), "is an image id, not a repository")
         first, slash, rest = text.partition("/")
-        if slash and _names_a_host(first):
+        if slash and names_a_host(first):
             domain, path = first, rest
         else:
             domain, path = DOCKER_HUB, text
@@ -89,7 +89,7 @@ class Repository:
         head, _, tail = self.path.partition("/")
         if head == "library" and tail and "/" not in tail:
             return tail
-        return self.path if not _names_a_host(head) or not tail else str(self)
+        return self.path if not names_a_host(head) or not tail else str(self)
 
     def __str__(self) -> str:
         return f"{self.domain}/{self.path}"
@@ -170,5 +170,6 @@ class Reference:
         return f"{self.repository}{self._suffix()}"
 
 
-def _names_a_host(first: str) -> bool:
+def names_a_host(first: str) -> bool:
+    """Tell whether the first component of a name is a registry's host, and no path."""
     return first == "localhost" or any(c in ".:" or c.isupper() for c in first)
