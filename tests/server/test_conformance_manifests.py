@@ -1,6 +1,6 @@
 """The conformance suite's manifest tests (distribution-spec, ``conformance/run.go``).
 
-Case for case; the names are those of the suite's data sets. Each is pushed, listed, pulled, deleted.
+Case for case, under the suite's own names; each data set is pushed, listed, pulled and deleted.
 """
 
 from __future__ import annotations
