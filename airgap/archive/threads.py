@@ -1,0 +1,48 @@
+"""Long blocking work in a thread that ends when its coroutine is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+class Stopped(Exception):
+    """The coroutine that waits for this work has been cancelled."""
+
+
+class StopSign:
+    """Lets long work notice that nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def raise_up(self) -> None:
+        """Ask the work to end."""
+        self._event.set()
+
+    def check(self) -> None:
+        """End the work here where it has been asked to end.
+
+        Raises:
+            Stopped: nobody waits for it.
+        """
+        if self._event.is_set():
+            raise Stopped
+
+
+async def in_thread(work: Callable[[StopSign], Result]) -> Result:
+    """Run blocking work in a thread; on cancellation wait until it has let go of its files."""
+    sign = StopSign()
+    task = asyncio.ensure_future(asyncio.to_thread(work, sign))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        sign.raise_up()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise

@@ -1,0 +1,1 @@
+"""The Docker Engine, and whatever speaks its API, as one more place that holds images."""

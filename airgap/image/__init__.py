@@ -1,0 +1,1 @@
+"""What is inside an image: layer tars, the merged file system, and new layers and configs."""
