@@ -19,7 +19,9 @@
     ├── Difference              14   an audit found something else than it should
     ├── Refused                 15   a policy says no: lineage, signature, existing tag
     ├── Unsupported             16   valid, but not something that this version carries
-    └── NotPermitted            17   the operating system does not let us read or write there
+    ├── NotPermitted            17   the operating system does not let us read or write there
+    ├── ArchiveDamaged          18   an archive or layer is truncated, hostile, or not one at all
+    └── EngineFault             19   a container engine answers with an error of its own
 
 ``130`` is an interrupt from the keyboard, as shells have it.
 """
@@ -148,3 +150,15 @@ class NotPermitted(AirgapError):
     """The operating system does not let us read or write there."""
 
     exit_code = 17
+
+
+class ArchiveDamaged(AirgapError):
+    """An archive of images, or a layer, is truncated, changed, hostile, or not one at all."""
+
+    exit_code = 18
+
+
+class EngineFault(AirgapError):
+    """A container engine answers with an error of its own, or with what its API rules out."""
+
+    exit_code = 19
