@@ -1,0 +1,1 @@
+"""The distribution-spec client: one for every registry that a process talks to."""
