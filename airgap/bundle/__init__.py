@@ -1,0 +1,1 @@
+"""What crosses the gap: the format, its layout as a tar, writing it, reading it, verifying it."""

@@ -1,0 +1,309 @@
+"""Reading a bundle: a source of the graph copy, at random where it is plain, else in order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from airgap.bundle import members
+from airgap.bundle.format import BundleManifest
+from airgap.bundle.graph import BundleGraph
+from airgap.bundle.head import Head, read_head
+from airgap.bundle.layout import BlobMember, Member
+from airgap.bundle.stream import ByteStream, has_zstd_around_it, open_stream
+from airgap.bundle.thread import OwnThread
+from airgap.content.plan import CopyPlan
+from airgap.content.ports import BlobReader, FileRegion, OpenBlob, TagMove
+from airgap.errors import ContentMismatch, NotFound
+from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
+from airgap.oci.manifest import Manifest, Role, parse_manifest
+from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference, Repository
+
+PIECE_SIZE = 1024 * 1024
+"""Bytes of one piece of a blob."""
+
+
+@asynccontextmanager
+async def open_bundle(path: Path) -> AsyncIterator[Bundle]:
+    """Open a bundle and read its head; nothing is unpacked.
+
+    Yields:
+        A ``PlainBundle``, or a ``CompressedBundle``, which is ``ReadsInOrder``.
+
+    Raises:
+        BundleDamaged: it is not a bundle, is cut short, or does not agree with itself.
+        NotFound, NotPermitted: it cannot be opened.
+    """
+    thread = OwnThread("bundle-read")
+    try:
+        bundle = await thread.run(_open, path, thread)
+        yield bundle
+    finally:
+        await thread.end(lambda: None)
+
+
+def _open(path: Path, thread: OwnThread) -> Bundle:
+    compressed = has_zstd_around_it(path)
+    with open_stream(path, compressed=compressed) as stream:
+        head = read_head(stream)
+        if compressed:
+            return CompressedBundle(path, head, thread)
+        size = path.stat().st_size
+        if size < head.layout.size:
+            cut = next((b for b in head.layout.blobs.values() if b.member.end > size), None)
+            name = cut.member.name if cut is not None else "the end"
+            raise stream.damaged(
+                name,
+                f"the bundle ends here, and should have {head.layout.size} bytes",
+                size,
+            )
+        members.expect_end(stream, head.layout.size)
+    return PlainBundle(path, head, thread)
+
+
+class Bundle:
+    """What all bundles can: names, manifests and the graph between them.
+
+    Attributes:
+        path: the file.
+        head: everything before the first blob.
+    """
+
+    compressed: bool
+
+    def __init__(self, path: Path, head: Head, thread: OwnThread) -> None:
+        self.path = path
+        self.head = head
+        self._thread = thread
+        self._graph: BundleGraph | None = None
+        self._names = {r.reference: r.descriptor for r in head.manifest.present}
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """What ``bundle.json`` says."""
+        return self.head.manifest
+
+    @property
+    def roots(self) -> tuple[TagMove, ...]:
+        """The names that the bundle brings, and what they stand for."""
+        return tuple(TagMove(reference, named) for reference, named in self._names.items())
+
+    async def resolve(self, reference: Reference) -> Descriptor:
+        """Return what a name stands for, or the manifest of a digest."""
+        named = self._names.get(reference)
+        if named is None and reference.digest is not None:
+            blob = self.head.layout.blobs.get(reference.digest)
+            if blob is not None and blob.item.role is Role.MANIFEST:
+                named = blob.item.descriptor
+        if named is None:
+            raise NotFound(str(reference), f"is not in the bundle {self.path}")
+        return named
+
+    async def tags(self, repository: Repository) -> AsyncIterator[str]:
+        """Yield the tags of a repository, in the bundle's order."""
+        found = [r.tag for r in self._names if r.repository == repository]
+        if not found:
+            raise NotFound(str(repository), f"is not in the bundle {self.path}")
+        for tag in found:
+            if tag is not None:
+                yield tag
+
+    async def repositories(self) -> AsyncIterator[Repository]:
+        """Yield every repository that a name is in, in the bundle's order."""
+        for repository in dict.fromkeys(r.repository for r in self._names):
+            yield repository
+
+    async def referrers(self, repository: Repository, digest: Digest) -> Sequence[Descriptor]:
+        """Return the manifests inside whose subject is ``digest``."""
+        del repository
+        return (await self.graph()).referrers.get(digest, ())
+
+    async def plan(
+        self, roots: Sequence[TagMove], platforms: Platforms, *, referrers: bool = True
+    ) -> CopyPlan:
+        """Return everything below the roots, from one reading of the manifests."""
+        return (await self.graph()).plan(roots, platforms, referrers=referrers)
+
+    async def graph(self) -> BundleGraph:
+        """Return the graph, for which all manifests are read and verified once.
+
+        Raises:
+            BundleDamaged: a manifest has other bytes than it should.
+        """
+        if self._graph is None:
+            self._graph = await self._thread.run(self._read_graph)
+        return self._graph
+
+    def _read_graph(self) -> BundleGraph:
+        with self._stream() as stream:
+            return BundleGraph.of(self.manifest, read_manifests(stream, self.head))
+
+    async def read_manifest(self, repository: Repository, descriptor: Descriptor) -> bytes:
+        """Return a manifest's bytes."""
+        del repository
+        return await self._thread.run(self._read_member, self._find(descriptor).member)
+
+    def _read_member(self, member: Member) -> bytes:
+        with self._stream() as stream:
+            members.enter(stream, member)
+            content = stream.read(member.size, member.name)
+            members.leave(stream, member)
+            return content
+
+    def _find(self, descriptor: Descriptor) -> BlobMember:
+        blob = self.head.layout.blobs.get(descriptor.digest)
+        if blob is None:
+            raise NotFound(str(descriptor.digest), f"is not in the bundle {self.path}")
+        return blob
+
+    def _stream(self) -> ByteStream:
+        return open_stream(self.path, compressed=self.compressed)
+
+
+def read_manifests(stream: ByteStream, head: Head) -> Iterator[Manifest]:
+    """Yield every manifest of a bundle, verified, one in memory at a time.
+
+    Raises:
+        BundleDamaged: one is not what ``bundle.json`` says.
+    """
+    for blob in head.layout.blobs.values():
+        if blob.item.role is not Role.MANIFEST:
+            return
+        member, descriptor = blob.member, blob.item.descriptor
+        members.enter(stream, member)
+        raw = stream.read(member.size, member.name)
+        members.leave(stream, member)
+        try:
+            yield parse_manifest(raw, descriptor.media_type, digest=descriptor.digest)
+        except ContentMismatch as error:
+            raise stream.damaged(member.name, str(error), member.start) from None
+
+
+class PlainBundle(Bundle):
+    """A bundle without compression: every blob is a piece of the file."""
+
+    compressed = False
+
+    @asynccontextmanager
+    async def open_blob(
+        self, repository: Repository, descriptor: Descriptor, offset: int = 0
+    ) -> AsyncIterator[BlobReader]:
+        """Open a blob, whose header and padding are checked before its bytes are given out."""
+        del repository
+        member = self._find(descriptor).member
+        await self._thread.run(self._check_around, member)
+        start = min(offset, member.size)
+        region = FileRegion(self.path, member.content_start + start, member.size - start)
+        yield _RegionReader(start, region, self._thread)
+
+    def _check_around(self, member: Member) -> None:
+        with self._stream() as stream:
+            members.enter(stream, member)
+            stream.skip_to(member.content_start + member.size, member.name)
+            members.leave(stream, member)
+
+
+@dataclass(frozen=True, slots=True)
+class _RegionReader:
+    offset: int
+    region: FileRegion
+    thread: OwnThread
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        stream = await self.thread.run(open_stream, self.region.path, compressed=False)
+        try:
+            await self.thread.run(stream.skip_to, self.region.offset, "a blob")
+            left = self.region.length
+            while left:
+                piece = await self.thread.run(stream.read, min(left, PIECE_SIZE), "a blob")
+                left -= len(piece)
+                yield piece
+        finally:
+            await self.thread.run(stream.close)
+
+
+class CompressedBundle(Bundle):
+    """A bundle with zstd around it: what comes later is reached through what comes before."""
+
+    compressed = True
+
+    @asynccontextmanager
+    async def open_blob(
+        self, repository: Repository, descriptor: Descriptor, offset: int = 0
+    ) -> AsyncIterator[BlobReader]:
+        """Open one blob; everything before it is decompressed for that."""
+        del repository, offset
+        async with self._reopened(self._find(descriptor)) as reader:
+            yield reader
+
+    async def in_order(
+        self, wanted: frozenset[Digest]
+    ) -> AsyncIterator[tuple[Descriptor, OpenBlob]]:
+        """Yield the wanted content as it stands; see ``ReadsInOrder``.
+
+        A blob that is opened a second time is decompressed anew from the front.
+
+        Raises:
+            BundleDamaged: the bundle is cut short or changed.
+        """
+        blobs = self.head.layout.blobs
+        left = sum(digest in blobs for digest in wanted)
+        stream = await self._thread.run(self._stream)
+        try:
+            for digest, blob in blobs.items():
+                if not left:
+                    return
+                if digest not in wanted:
+                    continue
+                left -= 1
+                await self._thread.run(members.enter, stream, blob.member)
+                yield blob.item.descriptor, self._opener(blob, stream)
+                await self._thread.run(self._pass, stream, blob.member)
+                if blob.member.end == self.head.layout.content_end:
+                    await self._thread.run(members.expect_end, stream, self.head.layout.size)
+        finally:
+            await self._thread.run(stream.close)
+
+    def _pass(self, stream: ByteStream, member: Member) -> None:
+        stream.skip_to(member.content_start + member.size, member.name)
+        members.leave(stream, member)
+
+    def _opener(self, blob: BlobMember, stream: ByteStream) -> OpenBlob:
+        @asynccontextmanager
+        async def open_at(offset: int) -> AsyncIterator[BlobReader]:
+            del offset
+            if stream.position == blob.member.content_start:
+                yield _StreamReader(blob.member, stream, self._thread)
+                return
+            async with self._reopened(blob) as reader:
+                yield reader
+
+        return open_at
+
+    @asynccontextmanager
+    async def _reopened(self, blob: BlobMember) -> AsyncIterator[BlobReader]:
+        stream = await self._thread.run(self._stream)
+        try:
+            await self._thread.run(members.enter, stream, blob.member)
+            yield _StreamReader(blob.member, stream, self._thread)
+        finally:
+            await self._thread.run(stream.close)
+
+
+@dataclass(frozen=True, slots=True)
+class _StreamReader:
+    member: Member
+    stream: ByteStream
+    thread: OwnThread
+    offset: int = 0
+    region: FileRegion | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        end = self.member.content_start + self.member.size
+        while self.stream.position < end:
+            count = min(end - self.stream.position, PIECE_SIZE)
+            yield await self.thread.run(self.stream.read, count, self.member.name)

@@ -1,0 +1,271 @@
+"""Writing a bundle: a target of the graph copy that takes a plan in its order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from airgap.bundle import tar
+from airgap.bundle.docker_manifest import DockerManifest, make_docker_manifest
+from airgap.bundle.format import (
+    MAX_BUNDLE_JSON_SIZE,
+    BundleManifest,
+    BundleReference,
+    docker_manifest_descriptor,
+    encode_bundle_json,
+)
+from airgap.bundle.identity import BundleIdentity, named
+from airgap.bundle.layout import BlobMember, Layout, head_members, lay_out
+from airgap.bundle.output import DEFAULT_OPTIONS, BundleOutput, WriteOptions, Written
+from airgap.bundle.pump import BLOCK_SIZE
+from airgap.bundle.thread import OwnThread
+from airgap.content.plan import CopyPlan
+from airgap.content.ports import BlobReader, OnBytes, OpenBlob, Source, TagMove
+from airgap.errors import Unsupported
+from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
+from airgap.oci.manifest import Manifest
+from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference, Repository
+
+Signer = Callable[[bytes], Mapping[str, bytes]]
+"""Takes the bytes of ``bundle.json`` and returns detached signatures by key id."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleReport:
+    """A bundle that was written.
+
+    Attributes:
+        path: the file.
+        size: bytes of the file.
+        digest: SHA-256 of the file, as its ``.sha256`` says.
+        manifest: what its ``bundle.json`` says.
+        not_loadable: references that ``docker load`` and its like will not find, with reasons.
+    """
+
+    path: Path
+    size: int
+    digest: Digest
+    manifest: BundleManifest
+    not_loadable: Mapping[Reference, str]
+
+
+class BundleWriter:
+    """A bundle while it is written: ``Target`` and ``WantsPlan``, for one plan.
+
+    Used as a context manager. The bundle has its name when :meth:`move_tags` returns; whatever goes
+    wrong before that leaves nothing behind.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        source: Source,
+        identity: BundleIdentity,
+        options: WriteOptions = DEFAULT_OPTIONS,
+        sign: Signer | None = None,
+    ) -> None:
+        """Prepare for writing; nothing is touched yet.
+
+        Args:
+            path: the file to be.
+            source: where the plan's manifests and configs can be read.
+            identity: id, time, place in a channel.
+            options: compression, syncing, checking.
+            sign: makes the signatures that the bundle carries.
+        """
+        self._source = source
+        self._identity = identity
+        self._sign = sign
+        self._output = BundleOutput(path, options)
+        self._thread = OwnThread("bundle-write")
+        self._prepared: _Prepared | None = None
+        self._report: BundleReport | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._output.stop()
+        await self._thread.end(self._output.abandon)
+
+    @property
+    def report(self) -> BundleReport:
+        """What was written, once it is published.
+
+        Raises:
+            RuntimeError: it is not.
+        """
+        if self._report is None:
+            raise RuntimeError("the bundle is not complete")
+        return self._report
+
+    async def prepare(self, plan: CopyPlan) -> None:
+        """Lay the bundle out and write its head.
+
+        Raises:
+            UsageError: the file is there already.
+            NoSpace: the disk cannot take the whole bundle.
+            Unsupported: there are too many blobs for one bundle.
+        """
+        inside = frozenset(plan.digests())
+        docker = await make_docker_manifest(self._source, plan.roots, inside)
+        prepared = self._lay_out(plan, docker)
+        await self._thread.run(self._output.open, prepared.layout.size)
+        await self._thread.run(self._write_head, prepared)
+        self._prepared = prepared
+
+    def _lay_out(self, plan: CopyPlan, docker: DockerManifest) -> _Prepared:
+        manifest = named(
+            BundleManifest(
+                id="",
+                created=self._identity.created,
+                tool=self._identity.tool,
+                docker_manifest=docker_manifest_descriptor(docker.raw),
+                references=tuple(BundleReference(r.reference, r.descriptor) for r in plan.roots),
+                blobs=plan.items,
+                omitted=tuple(sorted({descriptor.digest for descriptor in plan.omitted})),
+                channel=self._identity.channel,
+                sequence=self._identity.sequence,
+            ),
+            self._identity.id,
+        )
+        raw = encode_bundle_json(manifest)
+        if len(raw) > MAX_BUNDLE_JSON_SIZE:
+            raise Unsupported(
+                str(self._output.path),
+                f"{len(plan.items):,} blobs are more than one bundle takes",
+                "export fewer images at once",
+            )
+        signatures = self._sign(raw) if self._sign is not None else {}
+        head = head_members(manifest, raw, docker.raw, signatures)
+        layout = lay_out([(name, len(content)) for name, content in head], manifest.blobs)
+        return _Prepared(manifest, docker, layout, head, iter(layout.blobs.values()))
+
+    def _write_head(self, prepared: _Prepared) -> None:
+        for member, (_, content) in zip(prepared.layout.head, prepared.head, strict=True):
+            self._output.write(member.header + content + bytes(tar.padding(member.size)))
+
+    async def find(self, reference: Reference) -> Descriptor | None:
+        """Return None: a bundle that is being written has no names yet."""
+        del reference
+        return None
+
+    async def holds(
+        self, repository: Repository, descriptor: Descriptor, platforms: Platforms
+    ) -> bool:
+        """Return False: a bundle that is being written holds nothing yet."""
+        del repository, descriptor, platforms
+        return False
+
+    async def missing(
+        self, repository: Repository, blobs: Sequence[Descriptor]
+    ) -> frozenset[Digest]:
+        """Return all of the blobs."""
+        del repository
+        return frozenset(blob.digest for blob in blobs)
+
+    async def put_blob(
+        self, repository: Repository, descriptor: Descriptor, open_at: OpenBlob, on_bytes: OnBytes
+    ) -> None:
+        """Append the next blob of the plan.
+
+        Raises:
+            ContentMismatch: digest or size differ; the bundle cannot be completed any more.
+            NoSpace: the disk is full.
+        """
+        del repository
+        member = self._next(descriptor)
+        async with open_at(0) as reader:
+            await self._thread.run(self._begin, member)
+            await self._append(reader, on_bytes)
+        await self._thread.run(self._end, member)
+
+    async def _append(self, reader: BlobReader, on_bytes: OnBytes) -> None:
+        if reader.region is not None:
+            loop = asyncio.get_running_loop()
+
+            def tell(count: int) -> None:
+                loop.call_soon_threadsafe(on_bytes, count)
+
+            await self._thread.run(self._output.copy_content, reader.region, tell)
+            return
+        pieces: list[bytes] = []
+        waiting = 0
+        async for piece in reader:
+            pieces.append(piece)
+            waiting += len(piece)
+            on_bytes(len(piece))
+            if waiting >= BLOCK_SIZE:
+                await self._thread.run(self._output.write_content, b"".join(pieces))
+                pieces, waiting = [], 0
+        await self._thread.run(self._output.write_content, b"".join(pieces))
+
+    async def put_manifest(self, repository: Repository, manifest: Manifest) -> None:
+        """Append the next manifest of the plan."""
+        del repository
+        member = self._next(manifest.descriptor)
+
+        def write() -> None:
+            self._begin(member)
+            self._output.write_content(manifest.raw)
+            self._end(member)
+
+        await self._thread.run(write)
+
+    def _next(self, descriptor: Descriptor) -> BlobMember:
+        if self._prepared is None:
+            raise RuntimeError("a bundle is written by a plan; prepare() comes first")
+        member = next(self._prepared.waiting, None)
+        if member is None or member.item.descriptor.digest != descriptor.digest:
+            raise RuntimeError(f"{descriptor.digest} is not what the plan has next")
+        return member
+
+    def _begin(self, blob: BlobMember) -> None:
+        self._output.write(blob.member.header)
+        self._output.begin(blob.item.descriptor)
+
+    def _end(self, blob: BlobMember) -> None:
+        self._output.end()
+        self._output.write(bytes(tar.padding(blob.member.size)))
+
+    async def move_tags(self, moves: Sequence[TagMove]) -> None:
+        """Complete the bundle: its end, its name, and last the ``.sha256`` beside it."""
+        prepared = self._prepared
+        if prepared is None or next(prepared.waiting, None) is not None:
+            raise RuntimeError("the plan is not written to its end")
+        planned = {reference.reference for reference in prepared.manifest.references}
+        if {move.reference for move in moves} != planned:
+            raise RuntimeError("the names are not those of the plan")
+
+        def complete() -> Written:
+            self._output.write(tar.END)
+            return self._output.publish()
+
+        written = await self._thread.run(complete)
+        self._report = BundleReport(
+            self._output.path,
+            written.size,
+            written.digest,
+            prepared.manifest,
+            prepared.docker.left_out,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    manifest: BundleManifest
+    docker: DockerManifest
+    layout: Layout
+    head: list[tuple[str, bytes]]
+    waiting: Iterator[BlobMember]
