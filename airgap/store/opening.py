@@ -1,0 +1,161 @@
+"""Finding a store, or making one, in a way that being killed half-way does no harm.
+
+What makes a folder a store comes in this order, each step whole or not there: ``airgap/``, the
+catalog (its tables in one transaction), ``index.json``, ``oci-layout``. Opening finishes whatever
+of it is lacking.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, inspect, select
+
+from airgap.errors import NotFound, NotPermitted, StoreUnusable
+from airgap.store import schema
+from airgap.store.database import Database, insert_new, open_sqlite
+from airgap.store.durable import replace_file, shared_lock, sync_folder
+from airgap.store.layout import MARKER, write_index
+from airgap.store.os_errors import explained
+from airgap.store.places import Places
+
+_REBUILD = "take it over with `airgap store rebuild`, which reads the layout and makes a catalog"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """A store that has been found fit to use."""
+
+    places: Places
+    database: Database
+    store_id: str
+    writable: bool
+
+
+def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
+    """Open the store in a folder; blocks.
+
+    Args:
+        path: the store's folder.
+        create: make a store where the folder is not there or empty.
+        sync: make what is written survive a power cut.
+
+    Raises:
+        NotFound: there is nothing, and nothing is to be made.
+        NotPermitted: a store cannot be made or read there.
+        StoreUnusable: it is a file, something else than a store, or another version's.
+    """
+    places = Places(path)
+    with explained(path):
+        _check_place(places, create=create)
+    writable = _is_writable(places)
+    if writable:
+        _make_folders(places, sync=sync)
+    elif not places.catalog.exists():
+        raise NotPermitted(
+            str(path), "a store cannot be made here", "see who may write to this folder"
+        )
+    database = open_sqlite(places.catalog, sync=sync, writable=writable)
+    try:
+        store_id = _check_catalog(places, database, writable=writable)
+        if writable:
+            write_index(places, database, sync=sync)
+            if not places.marker.exists():
+                replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
+    except BaseException:
+        database.close()
+        raise
+    return OpenStore(places, database, store_id, writable)
+
+
+def _check_place(places: Places, *, create: bool) -> None:
+    root = places.root
+    if root.exists() and not root.is_dir():
+        raise StoreUnusable(
+            str(root), "is a file, and a store is a folder", "name another path with --store"
+        )
+    if places.catalog.exists():
+        return
+    if places.marker.exists() or places.index.exists():
+        if places.own.exists():
+            raise StoreUnusable(
+                str(root), "the store's catalog is gone", "make it anew with `airgap store rebuild`"
+            )
+        raise StoreUnusable(str(root), "is an OCI image layout, but no store of airgap's", _REBUILD)
+    entries = {entry.name for entry in root.iterdir()} if root.exists() else set[str]()
+    if not create:
+        raise NotFound(
+            str(root),
+            "there is no store here",
+            "name the right folder with --store; `airgap mirror`, `pull` and `import` make one",
+        )
+    # What a killed creation leaves is our own folder, perhaps with that of the blobs.
+    if entries and not (places.own.name in entries <= {places.own.name, places.blobs.name}):
+        raise StoreUnusable(
+            str(root),
+            "is a folder with other things in it",
+            "name an empty folder, or one that is not there yet",
+        )
+
+
+def _is_writable(places: Places) -> bool:
+    if not places.root.exists():
+        return True
+    folders = [places.root, *(f for f in (places.own, places.blobs) if f.exists())]
+    return all(os.access(folder, os.W_OK | os.X_OK) for folder in folders) and (
+        not places.catalog.exists() or os.access(places.catalog, os.W_OK)
+    )
+
+
+def _make_folders(places: Places, *, sync: bool) -> None:
+    with explained(places.root):
+        if not places.root.exists():
+            places.root.mkdir(parents=True, exist_ok=True)
+            if sync:
+                sync_folder(places.root.absolute().parent)
+        lacking = [folder for folder in places.folders() if not folder.is_dir()]
+        for folder in lacking:
+            folder.mkdir(exist_ok=True)
+        if sync and lacking:
+            for folder in sorted({folder.parent for folder in lacking}):
+                sync_folder(folder)
+
+
+def _check_catalog(places: Places, database: Database, *, writable: bool) -> str:
+    # While a rebuild puts a new catalog in place nobody may be looking at the old one.
+    with database.reading() as connection:
+        has_tables = inspect(connection).has_table(schema.meta.name)
+    if not has_tables:
+        if not writable:
+            raise StoreUnusable(str(places.root), "the store was never finished", "make it anew")
+        with shared_lock(places.sweep_lock), database.writing() as connection:
+            create_tables(connection)
+    with database.reading() as connection:
+        rows = connection.execute(select(schema.meta.c.key, schema.meta.c.value))
+        facts = {key: value for key, value in rows}  # noqa: C416 - rows are not quite tuples
+    version = int(facts["schema_version"])
+    if version > schema.SCHEMA_VERSION:
+        raise StoreUnusable(
+            str(places.root),
+            f"was written by a newer airgap (catalog version {version}, "
+            f"this one knows {schema.SCHEMA_VERSION})",
+            "update airgap on this machine, or use another store",
+        )
+    return str(facts["store_id"])
+
+
+def create_tables(connection: Connection) -> None:
+    """Make the catalog's tables and first facts, unless another process has just done so."""
+    schema.metadata.create_all(connection)
+    facts = {
+        "schema_version": str(schema.SCHEMA_VERSION),
+        "store_id": str(uuid.uuid4()),
+        "layout_wanted": "0",
+        "layout_written": "0",
+    }
+    insert_new(
+        connection, schema.meta, [{"key": key, "value": value} for key, value in facts.items()]
+    )

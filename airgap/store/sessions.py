@@ -1,0 +1,86 @@
+"""Who is copying right now, so that nothing a running copy relies on is collected.
+
+A session is a file that its process keeps locked; when the process ends, however it ends, the lock
+is gone. Collection keeps all that was put or relied on since the oldest live session began.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import uuid
+from pathlib import Path
+
+from airgap.store.durable import shared_lock, try_lock
+from airgap.store.os_errors import explained
+from airgap.store.places import Places
+
+
+class Session:
+    """One process's claim on the content that it deals with. Its methods block."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._guard = threading.Lock()
+        self._holders = 0
+        self._descriptor: int | None = None
+        self._path: Path | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The session's file while it is live."""
+        return self._path
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the claim stands."""
+        return self._descriptor is not None
+
+    def begin(self) -> None:
+        """Make the claim, or count one more holder of it."""
+        with self._guard:
+            self._holders += 1
+            if self._descriptor is None:
+                self._path = self._places.sessions / uuid.uuid4().hex
+                # A collection that has looked around for sessions already is waited for.
+                with shared_lock(self._places.sweep_lock), explained(self._path):
+                    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                    self._descriptor = os.open(self._path, flags, 0o666)
+                    try_lock(self._descriptor)
+
+    def end(self) -> None:
+        """Let one holder go; the claim ends with the last."""
+        with self._guard:
+            self._holders = max(self._holders - 1, 0)
+            if not self._holders and self._descriptor is not None and self._path is not None:
+                self._path.unlink(missing_ok=True)
+                os.close(self._descriptor)
+                self._descriptor = self._path = None
+
+
+def oldest_session(places: Places, *, besides: Path | None = None) -> float | None:
+    """Return when the oldest live session began (seconds since 1970); forget dead ones.
+
+    Called under the exclusive sweep lock, so that no session is just beginning.
+
+    Args:
+        places: the store's paths.
+        besides: a session that does not count, because it is the caller's.
+    """
+    began: list[float] = []
+    with explained(places.sessions):
+        for path in sorted(places.sessions.iterdir()):
+            if path == besides:
+                continue
+            try:
+                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                if try_lock(descriptor):
+                    path.unlink(missing_ok=True)
+                else:
+                    began.append(os.fstat(descriptor).st_mtime)
+            finally:
+                os.close(descriptor)
+    return min(began, default=None)

@@ -1,0 +1,390 @@
+"""The local store as a content store.
+
+Two views of one thing:
+
+* As a *source of transfers* (``resolve``, ``read_manifest``, ``open_blob``, ``plan``) it finds
+  content by digest wherever it belongs; only tags are asked of the repository they are in.
+* As a *host of repositories* (``find``, ``blob_size``, ``missing``, ``holds``, ``referrers``,
+  ``tags``) it knows only what belongs to the repository. A server asks these first, then reads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from airgap.content.plan import CopyPlan
+from airgap.content.ports import BlobReader, OnBytes, OpenBlob, TagMove
+from airgap.errors import ContentMismatch, NotFound, NotPermitted
+from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
+from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest
+from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference, Repository
+from airgap.store import graph, lookups, removal
+from airgap.store.changes import Change, Member, move_tags
+from airgap.store.committer import Committer, Operation, SmallFile, StagedFile
+from airgap.store.intake import SMALL_SIZE, Intake
+from airgap.store.opening import OpenStore, open_store
+from airgap.store.os_errors import explained
+from airgap.store.reader import open_reader
+from airgap.store.sessions import Session
+from airgap.store.threads import Threads, settled
+from airgap.store.uploads import StoreUpload, Uploads
+
+USE_RESOLUTION = 300.0
+"""Seconds by which the catalog's idea of a last use may lag; spares most writes for reading."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+class Store:
+    """A store on disk that is open; made by :meth:`open`.
+
+    Attributes:
+        places: the paths of its parts.
+        database: its catalog.
+        threads: where its blocking work is done.
+        session: its claim on content, see :meth:`writing`.
+        store_id: an id that the store keeps for life.
+        writable: whether anything can be put into it.
+        sync: whether what is put into it survives a power cut from then on.
+    """
+
+    def __init__(self, found: OpenStore, *, sync: bool, long_lived: bool) -> None:
+        self.places = found.places
+        self.database = found.database
+        self.store_id = found.store_id
+        self.writable = found.writable
+        self.sync = sync
+        self.threads = Threads()
+        self.session = Session(found.places)
+        self._claims_by_itself = not long_lived
+        self._committer = Committer(found.places, found.database, sync=sync)
+        self._intake = Intake(found.places, self.threads, sync)
+        self._uploads = Uploads(found.places, self.threads, self._publish_upload, sync=sync)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, path: Path, *, create: bool = False, sync: bool = True, long_lived: bool = False
+    ) -> AsyncIterator[Self]:
+        """Open the store in a folder.
+
+        Args:
+            path: the store's folder.
+            create: make a store where the folder is not there or empty.
+            sync: make what is written survive a power cut before it is called done.
+            long_lived: the program runs for long and serves others. Without it everything that is
+                put or relied on stays until the store is closed; with it until the grace period
+                of collection is over, unless it is within :meth:`writing`.
+
+        Raises:
+            NotFound: there is no store.
+            NotPermitted: the folder cannot be read, or a store cannot be made there.
+            StoreUnusable: it is a file, something else than a store, or another version's.
+        """
+        threads = Threads()
+        try:
+            found = await threads.ask(open_store, path, create=create, sync=sync)
+        finally:
+            threads.close()
+        store = cls(found, sync=sync, long_lived=long_lived)
+        try:
+            yield store
+        finally:
+            store._close()
+
+    def _close(self) -> None:
+        self._committer.close()
+        self.threads.close()
+        while self.session.is_live:
+            self.session.end()
+        self.database.close()
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[None]:
+        """Keep all that is put or relied on from now on from being collected until the end."""
+        self._require_writable()
+        await self.threads.ask(self.session.begin)
+        try:
+            yield
+        finally:
+            await self.threads.ask(self.session.end)
+
+    # Source: content by digest, wherever it belongs
+
+    async def resolve(self, reference: Reference) -> Descriptor:
+        """Return what a tag of a repository, or a digest of any, stands for."""
+        if reference.digest is not None:
+            found = await self._ask(lookups.manifest_anywhere, reference.digest)
+        else:
+            found = await self._ask(lookups.manifest_of, reference)
+        if found is None:
+            raise NotFound(
+                str(reference), "is not in the store", "see what is with `airgap images`"
+            )
+        return found
+
+    async def read_manifest(self, repository: Repository, descriptor: Descriptor) -> bytes:
+        """Return a manifest's bytes from whatever repository has it."""
+        path = self.places.blob(descriptor.digest)
+        try:
+            raw = await self.threads.on_files(_read_limited, path)
+        except NotFound:
+            raise NotFound(f"{repository}@{descriptor.digest}", "is not in the store") from None
+        if len(raw) > MAX_MANIFEST_SIZE:
+            raise ContentMismatch(descriptor.digest, "is far too large to be a manifest")
+        return raw
+
+    def open_blob(
+        self, repository: Repository, descriptor: Descriptor, offset: int = 0
+    ) -> AbstractAsyncContextManager[BlobReader]:
+        """Open a blob of any repository; its ``region`` is the blob's own file."""
+        del repository
+        return open_reader(self.threads, self.places.blob(descriptor.digest), offset)
+
+    async def plan(
+        self, roots: Sequence[TagMove], platforms: Platforms, *, referrers: bool = True
+    ) -> CopyPlan:
+        """Return everything below the roots, in the order that a ``CopyPlan`` has."""
+        await self._claim()
+        digests = tuple(root.descriptor.digest for root in roots)
+        if self.writable and digests:
+            await self._commit(Operation(Change(confirmed=digests)))
+        return await self._ask(graph.plan, roots, platforms, referrers=referrers)
+
+    # Target and host: what belongs to a repository
+
+    async def find(self, reference: Reference) -> Descriptor | None:
+        """Return the manifest that a tag, or a digest within its repository, stands for."""
+        return await self._ask(lookups.manifest_of, reference)
+
+    async def holds(
+        self, repository: Repository, descriptor: Descriptor, platforms: Platforms
+    ) -> bool:
+        """Tell whether a manifest belongs here with everything below it that is wanted."""
+        await self._claim()
+        if not await self._ask(graph.holds, repository, descriptor, platforms):
+            return False
+        return descriptor.digest in await self._rely_on([descriptor.digest])
+
+    async def missing(
+        self, repository: Repository, blobs: Sequence[Descriptor]
+    ) -> frozenset[Digest]:
+        """Return those blobs that do not belong to the repository."""
+        digests = frozenset(blob.digest for blob in blobs)
+        if not digests:
+            return digests
+        await self._claim()
+        found = await self._ask(lookups.belonging, repository, digests)
+        aged = [digest for digest, used in found.items() if used < time.time() - USE_RESOLUTION]
+        there = found.keys() - set(aged) | await self._rely_on(aged)
+        return digests - there
+
+    async def put_blob(
+        self, repository: Repository, descriptor: Descriptor, open_at: OpenBlob, on_bytes: OnBytes
+    ) -> None:
+        """Take in one blob, verified; one that is here already is not read again."""
+        await self._claim(required=True)
+        if await self._already_here(repository, descriptor):
+            return
+        change = Change(
+            added=((descriptor.digest, descriptor.size),),
+            members=(Member(repository, descriptor.digest),),
+        )
+        if descriptor.size <= SMALL_SIZE:
+            small = await self._intake.take_small(descriptor, open_at, on_bytes)
+            await self._commit(Operation(change, (small,)))
+            return
+        file = await self._intake.open(descriptor)
+        try:
+            staged = await self._intake.fill(file, descriptor, open_at, on_bytes)
+            await self._commit(Operation(change, (staged,)))
+        finally:
+            await self._intake.release(file, descriptor)
+
+    async def _already_here(self, repository: Repository, descriptor: Descriptor) -> bool:
+        digest = descriptor.digest
+        size = (await self._ask(lookups.sizes_of, [digest])).get(digest)
+        if size is None:
+            return False
+        if size != descriptor.size:
+            raise ContentMismatch(
+                digest,
+                f"{descriptor.size} bytes were announced, and what has this digest has {size}",
+                "whoever wrote the manifest is wrong; tell its publisher",
+            )
+        change = Change(members=(Member(repository, digest),))
+        return digest in await self._commit(Operation(change))
+
+    async def put_manifest(self, repository: Repository, manifest: Manifest) -> None:
+        """Take in one manifest byte for byte."""
+        await self._claim(required=True)
+        descriptor = manifest.descriptor
+        change = Change(
+            added=((descriptor.digest, descriptor.size),),
+            manifests=(manifest,),
+            members=(Member(repository, descriptor.digest, is_manifest=True),),
+        )
+        await self._commit(Operation(change, (SmallFile(descriptor.digest, manifest.raw),)))
+
+    async def move_tags(self, moves: Sequence[TagMove]) -> None:
+        """Let names stand for manifests, all in one transaction, and in ``index.json``.
+
+        Raises:
+            NotFound: a manifest is not in the store; nothing has moved.
+        """
+        if not moves:
+            return
+        await self._claim(required=True)
+
+        def act(connection: Connection, _: frozenset[Digest]) -> None:
+            move_tags(connection, moves, time.time())
+
+        await self._commit(Operation(Change(), act=act, renames=True))
+
+    async def free_bytes(self) -> int:
+        """Return how many bytes the file system still takes from us."""
+        return await self.threads.on_files(_free_bytes, self.places.root)
+
+    # Listings
+
+    async def tags(self, repository: Repository) -> AsyncIterator[str]:
+        """Yield every tag of a repository in byte order."""
+        if not await self._ask(lookups.is_known, repository):
+            raise NotFound(str(repository), "the store has no such repository")
+        last = ""
+        while page := await self._ask(lookups.tags_after, repository, last):
+            for tag in page:
+                yield tag
+            last = page[-1]
+
+    async def repositories(self) -> AsyncIterator[Repository]:
+        """Yield every repository that has a manifest, by domain and path."""
+        last = ("", "")
+        while page := await self._ask(lookups.repositories_after, last):
+            for repository in page:
+                yield repository
+            last = (page[-1].domain, page[-1].path)
+
+    async def referrers(self, repository: Repository, digest: Digest) -> Sequence[Descriptor]:
+        """Return the manifests of a repository whose subject is ``digest``."""
+        return await self._ask(lookups.referrers_of, repository, digest)
+
+    # Hosting
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        """Return the size of a blob that belongs to the repository; counts as relying on it."""
+        use = await self._ask(lookups.blob_use, repository, digest)
+        if use is None:
+            return None
+        size, used = use
+        if used < time.time() - USE_RESOLUTION and digest not in await self._rely_on([digest]):
+            return None
+        return size
+
+    async def mount_blob(
+        self, repository: Repository, digest: Digest, origin: Repository | None
+    ) -> bool:
+        """Let a blob of ``origin`` (or, where None, of any repository) belong here too."""
+        await self._claim(required=True)
+        if origin is None:
+            allowed = await self._ask(lookups.belongs_anywhere, digest)
+        else:
+            allowed = await self._ask(lookups.blob_use, origin, digest) is not None
+        if not allowed:
+            return False
+        return digest in await self._commit(
+            Operation(Change(members=(Member(repository, digest),)))
+        )
+
+    async def begin_upload(self, repository: Repository, algorithm: str = "sha256") -> StoreUpload:
+        """Begin an upload."""
+        await self._claim(required=True)
+        return await self._uploads.begin(repository, algorithm)
+
+    async def find_upload(self, repository: Repository, upload_id: str) -> StoreUpload | None:
+        """Return an upload that was begun and is not over, also by an earlier process."""
+        return await self._uploads.find(repository, upload_id)
+
+    async def expire_uploads(self, older_than: float) -> int:
+        """Throw away uploads untouched for so many seconds; return how many they were."""
+        return await self._uploads.expire(older_than)
+
+    async def remove_blob(self, repository: Repository, digest: Digest) -> bool:
+        """Take a blob out of the repository; False where it was not there."""
+        return await self._remove(removal.remove_blob, repository, digest)
+
+    async def remove_manifest(self, repository: Repository, digest: Digest) -> bool:
+        """Take a manifest and its tags out of the repository; False where it was not there."""
+        return await self._remove(removal.remove_manifest, repository, digest)
+
+    async def remove_tag(self, reference: Reference) -> bool:
+        """Remove one name; False where it was not there."""
+        return await self._remove(removal.remove_name, reference.repository, reference.name)
+
+    # What the above share
+
+    async def _remove(self, remove: removal.Remove, repository: Repository, name: str) -> bool:
+        self._require_writable()
+
+        def act(connection: Connection, _: frozenset[Digest]) -> bool:
+            return remove(connection, repository, name)
+
+        return await self._commit(Operation(Change(), act=act, renames=True))
+
+    async def _publish_upload(self, repository: Repository, file: StagedFile, size: int) -> None:
+        change = Change(added=((file.digest, size),), members=(Member(repository, file.digest),))
+        await self._commit(Operation(change, (file,)))
+
+    async def _rely_on(self, digests: Sequence[Digest]) -> frozenset[Digest]:
+        if not self.writable or not digests:
+            return frozenset(digests)
+        return await self._commit(Operation(Change(confirmed=tuple(digests))))
+
+    async def _commit(self, operation: Operation[Result]) -> Result:
+        return await settled(asyncio.wrap_future(self._committer.submit(operation)))
+
+    async def _claim(self, *, required: bool = False) -> None:
+        if required:
+            self._require_writable()
+        if self._claims_by_itself and self.writable and not self.session.is_live:
+            await self.threads.ask(self.session.begin)
+
+    def _require_writable(self) -> None:
+        if not self.writable:
+            raise NotPermitted(
+                str(self.places.root), "the store can only be read here", "see who owns its folder"
+            )
+
+    async def _ask(
+        self,
+        query: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Result:
+        def run() -> Result:
+            with self.database.reading() as connection:
+                return query(connection, *args, **kwargs)
+
+        return await self.threads.ask(run)
+
+
+def _read_limited(path: Path) -> bytes:
+    with explained(path), path.open("rb") as file:
+        return file.read(MAX_MANIFEST_SIZE + 1)
+
+
+def _free_bytes(path: Path) -> int:
+    with explained(path):
+        status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
