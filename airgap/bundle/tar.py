@@ -73,7 +73,8 @@ def _ustar(name: str, size: int, kind: bytes) -> bytes:
             b" " * 8,  # the checksum counts as blanks
             kind,
             bytes(100),  # link name
-            b"ustar\000",
+            b"ustar\x00",
+            b"00",  # version
             bytes(32),  # user name
             bytes(32),  # group name
             b"0000000\0",  # device, major
