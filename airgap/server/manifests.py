@@ -10,7 +10,7 @@ from airgap.content.ports import TagMove
 from airgap.errors import AirgapError
 from airgap.oci import media_types
 from airgap.oci.digest import Digest
-from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest, parse_manifest
+from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest, Role, parse_manifest
 from airgap.oci.reference import Reference, is_tag
 from airgap.server.answers import ApiError, Code
 from airgap.server.call import Call, empty
@@ -78,7 +78,7 @@ def _reference(call: Call) -> Reference:
     if is_tag(leaf):
         return Reference(call.repository, leaf)
     if call.request.method == "PUT":
-        raise ApiError(HTTPStatus.BAD_REQUEST, Code.MANIFEST_INVALID, "this is not a tag")
+        raise _invalid("this is not a tag")
     raise _unknown()
 
 
@@ -93,7 +93,7 @@ def _tags(call: Call, reference: Reference) -> tuple[str, ...]:
             f"one push sets {_MAX_TAGS} tags at most",
         )
     if not all(map(is_tag, tags)):
-        raise ApiError(HTTPStatus.BAD_REQUEST, Code.MANIFEST_INVALID, "a tag is not a tag")
+        raise _invalid("a tag to set is not a tag")
     return tags
 
 
@@ -103,19 +103,24 @@ def _parsed(raw: bytes, content_type: str | None, digest: Digest | None) -> Mani
             HTTPStatus.BAD_REQUEST, Code.DIGEST_INVALID, "the manifest has another digest"
         )
     try:
-        return parse_manifest(raw, content_type, digest=digest)
+        manifest = parse_manifest(raw, content_type, digest=digest)
     except AirgapError as error:
-        raise ApiError(HTTPStatus.BAD_REQUEST, Code.MANIFEST_INVALID, f"{error}") from None
+        raise _invalid(f"{error}") from None
+    kind = manifest.descriptor.media_type
+    if kind not in media_types.MANIFESTS:
+        raise _invalid(f"{kind[:100]} is no type of manifest that is known here")
+    if kind in media_types.IMAGE_MANIFESTS and manifest.config is None:
+        raise _invalid("an image manifest names a config")
+    return manifest
 
 
 async def _check_blobs(call: Call, manifest: Manifest) -> None:
     """Refuse an image whose blobs are not there; what an index names may come later or never."""
     blobs = [
-        descriptor
-        for descriptor in (
-            (manifest.config, *manifest.layers) if manifest.config else manifest.layers
-        )
-        if not media_types.is_foreign_layer(descriptor.media_type)
+        child.descriptor
+        for child in manifest.children()
+        if child.role is not Role.MANIFEST
+        and not media_types.is_foreign_layer(child.descriptor.media_type)
     ]
     missing = await call.hosting.missing(call.repository, blobs) if blobs else frozenset()
     if missing:
@@ -125,6 +130,10 @@ async def _check_blobs(call: Call, manifest: Manifest) -> None:
             "a blob that the manifest names is not in the repository",
             details=tuple({"digest": str(digest)} for digest in sorted(missing)),
         )
+
+
+def _invalid(message: str) -> ApiError:
+    return ApiError(HTTPStatus.BAD_REQUEST, Code.MANIFEST_INVALID, message)
 
 
 def _unknown() -> ApiError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from http import HTTPStatus
 
 from aiohttp import ClientError, web
@@ -42,8 +43,8 @@ class BodyReader:
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Yield the body in large pieces.
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield the body in large pieces; close the generator, for it holds one of the turns.
 
         Raises:
             ApiError: it is longer than ``limit`` (413), it ends early (400), the client pauses for
@@ -56,20 +57,31 @@ class BodyReader:
             return
         async with self._turns:
             await self._invite()
-            held: list[bytes] = []
-            held_size = total = 0
-            while data := await self._next():
-                held.append(data)
-                held_size += len(data)
-                total += len(data)
+            total = 0
+            ended: ApiError | None = None
+            while ended is None:
+                piece, ended = await self._piece()
+                total += len(piece)
                 if total > self.limit:
                     raise self._too_large()
-                if held_size >= _PIECE_SIZE:
-                    yield b"".join(held)
-                    held.clear()
-                    held_size = 0
-            if held:
-                yield b"".join(held)
+                # What came before the body broke off is handed on too: the client resumes there.
+                if piece:
+                    yield piece
+                elif ended is None:
+                    return
+            raise ended
+
+    async def _piece(self) -> tuple[bytes, ApiError | None]:
+        held: list[bytes] = []
+        size = 0
+        try:
+            while size < _PIECE_SIZE and (data := await self._next()):
+                held.append(data)
+                size += len(data)
+        except ApiError as error:
+            # A newer request goes on from what was handed on before, so the rest is dropped.
+            return b"" if self._interrupted else b"".join(held), error
+        return b"".join(held), None
 
     async def whole(self) -> bytes:
         """Return the whole body; for what is small.
@@ -77,7 +89,8 @@ class BodyReader:
         Raises:
             ApiError: as :meth:`pieces` does.
         """
-        return b"".join([piece async for piece in self.pieces()])
+        async with aclosing(self.pieces()) as pieces:
+            return b"".join([piece async for piece in pieces])
 
     async def _invite(self) -> None:
         # A client that waits for 100 sends nothing before; one that is refused never sends it.

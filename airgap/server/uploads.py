@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from http import HTTPStatus
 
 from aiohttp import web
@@ -118,14 +119,15 @@ def _check_position(call: Call, upload: Upload) -> None:
 
 
 async def _append(body: BodyReader, upload: Upload) -> None:
-    async for piece in body.pieces():
-        if upload.size + len(piece) > body.limit:
-            raise ApiError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                Code.SIZE_INVALID,
-                f"a blob may have {body.limit} bytes at most",
-            )
-        await upload.write(piece)
+    async with aclosing(body.pieces()) as pieces:
+        async for piece in pieces:
+            if upload.size + len(piece) > body.limit:
+                raise ApiError(
+                    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                    Code.SIZE_INVALID,
+                    f"a blob may have {body.limit} bytes at most",
+                )
+            await upload.write(piece)
 
 
 def _body(call: Call) -> BodyReader:
