@@ -19,9 +19,19 @@ async def for_each(
     """
     queue = iter(items)
 
+    failed = False
+
     async def work() -> None:
+        nonlocal failed
         for item in queue:
-            await action(item)
+            # A task that never waits would never notice that it has been cancelled.
+            if failed:
+                return
+            try:
+                await action(item)
+            except BaseException:
+                failed = True
+                raise
 
     try:
         async with asyncio.TaskGroup() as group:
