@@ -10,10 +10,10 @@ from airgap.archive import layout
 from airgap.archive.docker_manifest import DockerEntry, manifest_for
 from airgap.archive.members import Members, read_region
 from airgap.archive.names import ArchiveImage
-from airgap.archive.threads import StopSign
 from airgap.content.ports import FileRegion
 from airgap.errors import ArchiveDamaged, ContentMismatch, NotPermitted, Unsupported
 from airgap.image.compression import HEAD_SIZE, ByteStream, Compression, detect, unpacked
+from airgap.image.threads import StopSign
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest

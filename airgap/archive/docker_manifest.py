@@ -79,7 +79,7 @@ def _name(text: str, what: str) -> Reference:
 
 
 def manifest_for(config: Descriptor, layers: Sequence[Descriptor]) -> Manifest:
-    """Make the manifest of an image that has none: the same bytes for the same config and layers."""
+    """Make the manifest of an image that has none: a function of its config and layers."""
     fields = {
         "schemaVersion": 2,
         "mediaType": media_types.OCI_MANIFEST,

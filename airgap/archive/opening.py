@@ -14,8 +14,8 @@ from airgap.archive.members import FolderMembers, Members, read_member
 from airgap.archive.names import ArchiveImage
 from airgap.archive.source import ArchiveSource
 from airgap.archive.spool import tar_members
-from airgap.archive.threads import StopSign, in_thread
 from airgap.errors import ArchiveDamaged, Unsupported
+from airgap.image.threads import StopSign, in_thread
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import MAX_MANIFEST_SIZE, parse_manifest
 

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from airgap.archive.members import MemberList, TarMembers
-from airgap.archive.threads import StopSign, in_thread
 from airgap.errors import NoSpace, NotFound, NotPermitted
 from airgap.image.compression import HEAD_SIZE, Compression, detect, unpacked
 from airgap.image.tar_entries import TarReader
+from airgap.image.threads import StopSign, in_thread
 
 SPACE_RESERVE = 64 * 1024 * 1024
 """Bytes that a spool leaves free on its disk."""

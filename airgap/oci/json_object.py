@@ -60,6 +60,13 @@ class JsonObject:
             raise self._wrong(key, f"an integer of at least {minimum}")
         return value
 
+    def flag(self, key: str) -> bool:
+        """Return a boolean; a missing or null one is False."""
+        value = self._fields.get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return bool(value)
+
     def object(self, key: str) -> JsonObject:
         """Return a nested object that must be there."""
         value = self._fields.get(key)
