@@ -1,0 +1,158 @@
+"""What leaves on a bundle, what comes in, and where it goes."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import PlainValidator, ValidationInfo, model_validator
+from pydantic import WithJsonSchema as Schema
+
+from airgap.config.scalars import (
+    Flag,
+    OneOrMany,
+    PushDestination,
+    Text,
+    Words,
+    parsed,
+    read_path,
+    value_error,
+)
+from airgap.config.section import Section
+from airgap.errors import AirgapError
+from airgap.oci.name_mapping import Change, Destination, MappingRule, NameMapping
+from airgap.oci.reference import Reference
+
+_FIELD = re.compile(r"\{([^{}]*)\}")
+_WILDCARDS = re.compile(r"[*?\[]")
+_OUTPUT_FIELDS = ("channel", "date", "time")
+
+
+class Compression(StrEnum):
+    """What is wrapped around a bundle."""
+
+    NONE = "none"
+    ZSTD = "zstd"
+
+
+def _output(value: Any, info: ValidationInfo) -> Path:
+    path = read_path(value, info)
+    unknown = [name for name in _FIELD.findall(str(path)) if name not in _OUTPUT_FIELDS]
+    if unknown:
+        raise value_error(
+            f"{{{unknown[0]}}} is not a field of an output path",
+            "fields are " + ", ".join(f"{{{name}}}" for name in _OUTPUT_FIELDS),
+        )
+    return path
+
+
+def _pattern(text: str) -> str:
+    if not _WILDCARDS.search(text):
+        Reference.parse(text)
+    return text
+
+
+OutputPath = Annotated[
+    Path, PlainValidator(_output), Schema({"type": "string"}), Words("a path with fields")
+]
+ReferencePattern = Annotated[
+    str, parsed(_pattern, str), Schema({"type": "string"}), Words("a reference or shell pattern")
+]
+
+
+class ExportChannel(Section):
+    """One destination that bundles are made for."""
+
+    include: Annotated[tuple[ReferencePattern, ...], OneOrMany] = ()
+    """Which references of the store go out: references (`alpine:3.19`), or shell patterns over
+    whole ones (`quay.io/prometheus/*`, where `*` also takes slashes). When not set, all of them."""
+
+    output: OutputPath | None = None
+    """The file to write. `{channel}`, `{date}` (2024-05-31) and `{time}` (2024-05-31T23-59-58Z, in
+    UTC) are filled in. When not set, the command line must name it."""
+
+    compress: Compression = Compression.NONE
+    """What to wrap around the bundle. Layers are mostly compressed already; a bundle without can
+    be served in place, and every loader takes it."""
+
+    def output_path(self, channel: str, now: datetime) -> Path | None:
+        """Return the file to write at a time (with time zone), or None where none is set."""
+        if self.output is None:
+            return None
+        utc = now.astimezone(UTC)
+        values = {
+            "channel": channel,
+            "date": f"{utc:%Y-%m-%d}",
+            "time": f"{utc:%Y-%m-%dT%H-%M-%SZ}",
+        }
+        return Path(_FIELD.sub(lambda field: values[field[1]], str(self.output)))
+
+
+class MapEntry(Section):
+    """A rule for names: `from` and exactly one of `strip`, `to`, `template`."""
+
+    from_: Text = ""
+    """Full name that repositories begin with, host first (`docker.io/library`), in whole
+    components; the longest one that fits counts. When not set, every repository."""
+
+    strip: Flag | None = None
+    """`true` drops the prefix."""
+
+    to: Text | None = None
+    """Path to put in place of the prefix."""
+
+    template: Text | None = None
+    """Path in which `{host}` (as one component), `{path}` (all below the host), `{rest}` (all below
+    the prefix) and `{name}` (the last component) are filled in."""
+
+    @model_validator(mode="after")
+    def _is_a_rule(self) -> Self:
+        try:
+            _ = self.rule
+        except AirgapError as error:
+            raise value_error(str(error), error.hint) from None
+        return self
+
+    @property
+    def rule(self) -> MappingRule:
+        """The rule as a value of the vocabulary."""
+        changes = {Change.STRIP: self.strip, Change.TO: self.to, Change.TEMPLATE: self.template}
+        given = [(change, value) for change, value in changes.items() if value]
+        if len(given) != 1:
+            raise value_error("needs exactly one of `strip: true`, to, template")
+        change, value = given[0]
+        return MappingRule(self.from_, change, value if isinstance(value, str) else "")
+
+
+class DeliverySection(Section):
+    """Which registry images are pushed to, and what they are called there."""
+
+    to: PushDestination | None = None
+    """The registry, and the path below which everything goes. When not set, the command line must
+    name it."""
+
+    map: tuple[MapEntry, ...] = ()
+    """Rules for names. A name that none fits keeps its source's host as the first component of its
+    path, so that no two sources meet in one name."""
+
+    def name_mapping(self, to: Destination | None = None) -> NameMapping | None:
+        """Return what names become below ``to``, else below the section's own destination.
+
+        None where neither is set.
+        """
+        destination = to if to is not None else self.to
+        if destination is None:
+            return None
+        return NameMapping(destination, tuple(entry.rule for entry in self.map))
+
+
+class ImportChannel(DeliverySection):
+    """One source that bundles come from."""
+
+    explained: ClassVar = {"push": "write `to` and `map` here"}
+
+    to: PushDestination | None = None
+    """Push what came in to this registry, below this path. When not set, it stays in the store."""
