@@ -62,7 +62,9 @@ class Hosting(Source, Target, ListsTags, ListsRepositories, HasReferrers, Protoc
     """A place with repositories that each have their own blobs, manifests and tags.
 
     Bytes are stored once; that a blob belongs to a repository is a separate fact. What is not in
-    the repository is not there, even where another repository has it.
+    the repository is not there, even where another repository has it. Only ``resolve``,
+    ``read_manifest`` and ``open_blob`` may find content by digest wherever it is: a server asks
+    ``find`` or ``blob_size`` first.
     """
 
     async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
@@ -83,8 +85,8 @@ class Hosting(Source, Target, ListsTags, ListsRepositories, HasReferrers, Protoc
         """Return an upload that was begun and is not over, also by an earlier process."""
         ...
 
-    async def discard_idle_uploads(self, idle_for: float) -> int:
-        """Discard uploads that have taken no bytes for ``idle_for`` seconds; return how many.
+    async def expire_uploads(self, older_than: float) -> int:
+        """Discard uploads that have taken no bytes for ``older_than`` seconds; return how many.
 
         Uploads of earlier processes count; one that is open in a process now does not.
         """

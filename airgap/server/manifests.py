@@ -22,7 +22,9 @@ _MAX_TAGS = 100
 async def get_manifest(call: Call) -> web.Response:
     """Send a manifest byte for byte, in the one type it has."""
     reference = _reference(call)
-    descriptor = await call.hosting.resolve(reference)
+    descriptor = await call.hosting.find(reference)
+    if descriptor is None:
+        raise _unknown()
     headers = {
         "Content-Type": descriptor.media_type,
         "Docker-Content-Digest": descriptor.digest,

@@ -31,7 +31,7 @@ async def sweep_uploads(hosting: Hosting, idle_seconds: float) -> AsyncIterator[
 async def _sweep(hosting: Hosting, idle_seconds: float) -> None:
     while True:
         try:
-            count = await hosting.discard_idle_uploads(idle_seconds)
+            count = await hosting.expire_uploads(idle_seconds)
         except AirgapError as error:
             # The store may be busy or its disk away; serving goes on, the next round tries again.
             _log.warning("uploads not swept", cause=f"{error}")

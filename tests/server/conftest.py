@@ -1,4 +1,4 @@
-"""A running registry and a plain HTTP client for it."""
+"""A running registry over a real store, and a plain HTTP client for it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import pytest
 
 from airgap.content.hosting import Hosting
 from airgap.server import RunningRegistry, running_registry
+from airgap.store.store import Store
 from tests.server.api import Api
-from tests.server.memory_hosting import MemoryHosting
 
 
 @pytest.fixture
-def hosting(tmp_path: Path) -> Hosting:
-    """A place that hosts images, empty."""
-    return MemoryHosting(tmp_path)
+async def hosting(tmp_path: Path) -> AsyncIterator[Hosting]:
+    """An empty store; what is written to it need not survive a power cut."""
+    async with Store.open(tmp_path / "store", create=True, sync=False, long_lived=True) as store:
+        yield store
 
 
 @pytest.fixture
 async def registry(hosting: Hosting) -> AsyncIterator[RunningRegistry]:
-    """A registry with default settings over the empty place."""
+    """A registry with default settings over the empty store."""
     async with running_registry(hosting) as running:
         yield running
 

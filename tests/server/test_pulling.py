@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -14,7 +13,7 @@ from airgap.errors import UsageError
 from airgap.oci.reference import Reference, Repository
 from airgap.server import RunningRegistry, ServerSettings, running_registry
 from tests.server.api import Api
-from tests.server.memory_hosting import MemoryHosting
+from tests.server.without_files import without_files
 from tests.support.images import image, random_layer
 
 BUILT = image([random_layer(1, 200_000)])
@@ -116,11 +115,11 @@ async def test_a_blob_of_another_repository_is_not_there(api: Api) -> None:
     "header, first, last", [(None, 0, 200_000), ("bytes=1500-", 1500, 200_000), ("bytes=1-1", 1, 1)]
 )
 async def test_a_blob_that_is_no_file_is_streamed(
-    tmp_path: Path, header: str | None, first: int, last: int
+    hosting: Hosting, header: str | None, first: int, last: int
 ) -> None:
     """A source without files, which starts at the front only, serves blobs and ranges too."""
-    hosting = MemoryHosting(tmp_path, stream=True)
-    async with running_registry(hosting) as running, aiohttp.ClientSession() as session:
+    hidden = without_files(hosting)
+    async with running_registry(hidden) as running, aiohttp.ClientSession() as session:
         api = Api(session, running.url)
         content = random_layer(4, 150_000).content
         digest = await api.push_blob("app", content)
