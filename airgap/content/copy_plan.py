@@ -8,7 +8,8 @@ anything is written, and lets the names move in one transaction.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from airgap.content import events
 from airgap.content.events import Emit
@@ -117,6 +118,26 @@ async def copy_plan(
     return CopyReport(tuple(images), run.transfer.traffic)
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a copy of a plan would do.
+
+    Attributes:
+        images: every name with what it stands for, before and after.
+        new_blobs: blobs that the target lacks.
+        new_bytes: their bytes.
+    """
+
+    images: tuple[ImageResult, ...]
+    new_blobs: int
+    new_bytes: int
+
+
+async def survey_plan(source: Source, target: Target, plan: CopyPlan) -> Survey:
+    """Find out what :func:`copy_plan` would do at a target that has repositories."""
+    return await _PlanRun(source, target, plan, events.discard, 1).survey()
+
+
 async def _result(target: Target, root: TagMove) -> ImageResult:
     named = await target.find(root.reference)
     unchanged = named is not None and named.digest == root.descriptor.digest
@@ -154,19 +175,30 @@ class _PlanRun:
 
     async def take_in(self) -> None:
         """Feed a target that has repositories: blobs, then manifests level by level."""
-        edges = {m.descriptor.digest: Edges.of(m) async for m in self._manifests()}
-        homes = find_homes(self.plan.roots, edges)
-        blobs = [item.descriptor for item in self.plan.items if item.role is not Role.MANIFEST]
-        wanted = await self._wanted(blobs, homes)
-        await self._check_space(blobs, wanted)
-        await self._move_blobs(blobs, wanted)
+        edges, homes = await self._read_graph()
+        wanted = await self._wanted(homes)
+        await self._check_space(wanted)
+        await self._move_blobs(wanted)
         await self._put_manifests(homes, manifest_levels(edges))
 
-    async def _wanted(
-        self, blobs: Sequence[Descriptor], homes: Homes
-    ) -> dict[Digest, list[Repository]]:
+    async def survey(self) -> Survey:
+        """Find out what :meth:`take_in` would move."""
+        _, homes = await self._read_graph()
+        wanted = await self._wanted(homes)
+        new = [blob for blob in self._blobs() if blob.digest in wanted]
+        images = [await _result(self.target, root) for root in self.plan.roots]
+        return Survey(tuple(images), len(new), sum(blob.size for blob in new))
+
+    async def _read_graph(self) -> tuple[dict[Digest, Edges], Homes]:
+        edges = {m.descriptor.digest: Edges.of(m) async for m in self._manifests()}
+        return edges, find_homes(self.plan.roots, edges)
+
+    def _blobs(self) -> Iterator[Descriptor]:
+        return (item.descriptor for item in self.plan.items if item.role is not Role.MANIFEST)
+
+    async def _wanted(self, homes: Homes) -> dict[Digest, list[Repository]]:
         by_repository: dict[Repository, list[Descriptor]] = defaultdict(list)
-        for blob in blobs:
+        for blob in self._blobs():
             for repository in homes.get(blob.digest, ()):
                 by_repository[repository].append(blob)
         wanted: dict[Digest, list[Repository]] = defaultdict(list)
@@ -175,13 +207,11 @@ class _PlanRun:
                 wanted[digest].append(repository)
         return wanted
 
-    async def _check_space(
-        self, blobs: Sequence[Descriptor], wanted: dict[Digest, list[Repository]]
-    ) -> None:
+    async def _check_space(self, wanted: dict[Digest, list[Repository]]) -> None:
         capacity = capability(self.target, HasCapacity)
         if capacity is None:
             return
-        needed = sum(blob.size for blob in blobs if blob.digest in wanted)
+        needed = sum(blob.size for blob in self._blobs() if blob.digest in wanted)
         free = await capacity.free_bytes()
         if needed and needed + SPACE_RESERVE > free:
             raise NoSpace(
@@ -191,10 +221,8 @@ class _PlanRun:
                 "nothing was written",
             )
 
-    async def _move_blobs(
-        self, blobs: Sequence[Descriptor], wanted: dict[Digest, list[Repository]]
-    ) -> None:
-        for blob in blobs:
+    async def _move_blobs(self, wanted: dict[Digest, list[Repository]]) -> None:
+        for blob in self._blobs():
             if blob.digest not in wanted:
                 self.transfer.count_reused(blob)
         if self._in_order is not None:
@@ -206,7 +234,7 @@ class _PlanRun:
                 open_at = opener(self.source, repository, blob)
                 await self.transfer.put(repository, blob, open_at)
 
-        travelling = (blob for blob in blobs if blob.digest in wanted)
+        travelling = (blob for blob in self._blobs() if blob.digest in wanted)
         await for_each(travelling, put, concurrency=self.concurrency)
 
     async def _move_in_order(

@@ -1,0 +1,132 @@
+"""The composition root: from the config and the environment to open places.
+
+Only this module knows the config's sections and the adapters' settings at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from airgap.config.loading import find_config, load_config
+from airgap.config.model import Config
+from airgap.config.registries import CredentialsSection, RegistrySection
+from airgap.content.events import Emit, discard
+from airgap.errors import ConfigError
+from airgap.registry.client import RegistryClient
+from airgap.registry.settings import ClientSettings, HostSettings, Login, SchemePolicy
+from airgap.store.store import Store
+
+_MAX_SECRET = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A program that knows its config and its environment, and opens places for the use cases.
+
+    Attributes:
+        config: what the config file says; the defaults where there is none.
+        environ: the environment variables.
+        store_option: the store's folder from the command line.
+        plain_http: plain http is allowed for every host.
+    """
+
+    config: Config = field(default_factory=Config)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    store_option: Path | None = None
+    plain_http: bool = False
+
+    @classmethod
+    def start(
+        cls,
+        config_file: Path | None = None,
+        store: Path | None = None,
+        *,
+        plain_http: bool = False,
+        environ: Mapping[str, str] | None = None,
+    ) -> App:
+        """Load the config, if there is one.
+
+        Raises:
+            ConfigError: the file does not say what it must.
+            NotFound: a file was named and is not there.
+        """
+        environ = os.environ if environ is None else environ
+        found = find_config(config_file, environ)
+        config = load_config(found) if found is not None else Config()
+        return cls(config, environ, store, plain_http)
+
+    @property
+    def store_path(self) -> Path:
+        """The store's folder: the option, ``$AIRGAP_STORE``, the config, the user's data folder."""
+        if self.store_option is not None:
+            return self.store_option
+        if self.environ.get("AIRGAP_STORE"):
+            return Path(self.environ["AIRGAP_STORE"])
+        if self.config.store.path is not None:
+            return self.config.store.path
+        data = self.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+        return Path(data) / "airgap" / "store"
+
+    def open_store(
+        self, *, create: bool = False, long_lived: bool = False
+    ) -> AbstractAsyncContextManager[Store]:
+        """Open the local store."""
+        return Store.open(
+            self.store_path, create=create, sync=self.config.store.sync, long_lived=long_lived
+        )
+
+    def registries(self, emit: Emit = discard) -> RegistryClient:
+        """Return the client for all registries; an async context manager.
+
+        Raises:
+            ConfigError: a password's file or variable is not there.
+        """
+        hosts = {
+            host: self._host_settings(host, section)
+            for host, section in self.config.registries.items()
+        }
+        default = self._host_settings("", RegistrySection())
+        settings = ClientSettings(hosts, default, environ=self.environ, home=Path.home())
+        return RegistryClient(settings, emit)
+
+    def _host_settings(self, host: str, section: RegistrySection) -> HostSettings:
+        return HostSettings(
+            scheme=self._scheme(section),
+            ca_file=section.tls.ca,
+            client_cert=section.tls.certificate,
+            client_key=section.tls.key,
+            mirrors=tuple(map(str, section.mirrors)),
+            login=self._login(host, section.credentials) if section.credentials else None,
+            requests_per_second=section.requests_per_second,
+            concurrency=section.concurrency,
+            bytes_per_second=section.bandwidth,
+        )
+
+    def _scheme(self, section: RegistrySection) -> SchemePolicy:
+        if section.plain_http is None:
+            return SchemePolicy.PLAIN_HTTP if self.plain_http else SchemePolicy.AUTOMATIC
+        return SchemePolicy.PLAIN_HTTP if section.plain_http else SchemePolicy.HTTPS
+
+    def _login(self, host: str, section: CredentialsSection) -> Login:
+        key = f"registries: {host}: credentials"
+        if section.password_env is not None:
+            password = self.environ.get(section.password_env)
+            if password is None:
+                raise ConfigError(key, f"the variable {section.password_env} is not set")
+            return Login(section.username or "", password)
+        if section.password_file is not None:
+            return Login(section.username or "", _read_secret(section.password_file, key))
+        raise ConfigError(key, "has no password", "name one with password-file or password-env")
+
+
+def _read_secret(path: Path, key: str) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            return file.read(_MAX_SECRET).removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigError(key, f"{path} cannot be read: {reason}") from None
