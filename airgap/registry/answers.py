@@ -130,30 +130,31 @@ def error_of(failure: Failure, thing: str, host: str) -> AirgapError:
     return Unreachable(thing, f"{host}: {failure.detail}", hint)
 
 
+_STATUS_ERRORS: Mapping[int, tuple[type[AirgapError], str]] = {
+    HTTPStatus.UNAUTHORIZED: (
+        AccessDenied,
+        "log in with: airgap login {host}; or the repository does not exist",
+    ),
+    HTTPStatus.FORBIDDEN: (
+        AccessDenied,
+        "the account lacks the right, or the repository or its namespace does not exist",
+    ),
+    HTTPStatus.NOT_FOUND: (NotFound, "check the name; private repositories need a login"),
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED: (
+        AccessDenied,
+        "put the proxy's user and password in its URL",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        RegistryFault,
+        "raise the body limit of the registry or of the proxy before it",
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        RateLimited,
+        "wait, or log in for a higher limit: airgap login {host}",
+    ),
+}
+
+
 def _error_of_status(failure: Failure, thing: str, host: str) -> AirgapError:
-    cause = f"{host}: {failure.detail}"
-    match failure.status:
-        case 401:
-            return AccessDenied(
-                thing, cause, f"log in with: airgap login {host}; or the repository does not exist"
-            )
-        case 403:
-            return AccessDenied(
-                thing,
-                cause,
-                "the account lacks the right, or the repository or its namespace does not exist",
-            )
-        case 404:
-            return NotFound(thing, cause, "check the name; private repositories need a login")
-        case 407:
-            return AccessDenied(thing, cause, "put the proxy's user and password in its URL")
-        case 413:
-            return RegistryFault(
-                thing, cause, "raise the body limit of the registry or of the proxy before it"
-            )
-        case 429:
-            return RateLimited(
-                thing, cause, f"wait, or log in for a higher limit: airgap login {host}"
-            )
-        case _:
-            return RegistryFault(thing, cause)
+    error, hint = _STATUS_ERRORS.get(failure.status, (RegistryFault, ""))
+    return error(thing, f"{host}: {failure.detail}", hint.format(host=host))

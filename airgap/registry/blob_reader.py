@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -114,19 +115,22 @@ class ResumingReader:
 
     async def _next_piece(self) -> bytes:
         while True:
+            failure = Failure(FailureKind.BROKEN, "the answer ended early")
             try:
-                if self._response is None:
-                    raise ExchangeFailed(Failure(FailureKind.BROKEN, "the answer broke off"))
-                self._pace.begin()
-                piece = await read_piece(self._response, self._host.settings.timeouts.stall)
-                self._pace.arrived(len(piece))
-                if piece:
+                if piece := await self._read():
                     return piece
-                raise ExchangeFailed(Failure(FailureKind.BROKEN, "the answer ended early"))
             except ExchangeFailed as error:
                 failure = error.failure
             await self._recover(failure)
             await self._connect()
+
+    async def _read(self) -> bytes:
+        if self._response is None:
+            return b""
+        self._pace.begin()
+        piece = await read_piece(self._response, self._host.settings.timeouts.stall)
+        self._pace.arrived(len(piece))
+        return piece
 
     async def _expect_end(self) -> None:
         # Only a body of unannounced length can have more; the rest is the HTTP parser's business.
@@ -189,11 +193,15 @@ class ResumingReader:
 
     def _begin_of(self, response: aiohttp.ClientResponse, start: int) -> int:
         """Return which byte of the blob the body begins with."""
-        if response.status == 200:
+        if response.status == HTTPStatus.OK:
             begins, length = 0, response.content_length
         else:
             found = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if response.status != 206 or found is None or int(found[1]) != start:
+            if (
+                response.status != HTTPStatus.PARTIAL_CONTENT
+                or found is None
+                or int(found[1]) != start
+            ):
                 self._ranges = False
                 raise ExchangeFailed(
                     Failure(FailureKind.MISMATCH, "does not answer with the range that was asked")

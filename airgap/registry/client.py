@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from airgap.content.events import Emit, discard
-from airgap.content.ports import BlobReader, OnBytes, OpenBlob, TagMove
+from airgap.content.ports import BlobReader, OnBytes, OpenBlob, SomeTagsFailed, TagMove
+from airgap.errors import AirgapError
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -19,12 +20,14 @@ from airgap.oci.manifest import Manifest
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference, Repository
 from airgap.registry import pages, pull
+from airgap.registry.endpoints import Endpoint
+from airgap.registry.exchange import Call, Host
 from airgap.registry.hosts import Hosts
 from airgap.registry.manifest_cache import ManifestCache
 from airgap.registry.pacing import Time
 from airgap.registry.push import Pusher
 from airgap.registry.referrers import Referrers
-from airgap.registry.settings import ClientSettings
+from airgap.registry.settings import ClientSettings, Login
 
 
 class RegistryClient:
@@ -47,7 +50,7 @@ class RegistryClient:
         self._hosts = Hosts(settings, emit, passing or _real_time())
         self._cache = ManifestCache()
         self._pushers: dict[str, Pusher] = {}
-        self._referrers: dict[str, Referrers] = {}
+        self._referrers: dict[Endpoint, Referrers] = {}
 
     async def __aenter__(self) -> Self:
         await self._hosts.__aenter__()
@@ -96,6 +99,9 @@ class RegistryClient:
     ) -> AsyncIterator[BlobReader]:
         hosts = await self._hosts.to_pull(repository)
         async with pull.open_blob(hosts, repository, descriptor, offset) as reader:
+            if len(hosts) == 1:
+                # It need not leave the host to get into another repository there.
+                (await self._pusher(repository)).saw(repository, descriptor.digest)
             yield reader
 
     async def tags(self, repository: Repository) -> AsyncIterator[str]:
@@ -104,21 +110,29 @@ class RegistryClient:
         Raises:
             NotFound: while iterating; there is no such repository.
         """
-        host = await self._hosts.of(repository.domain)
-        async for tag in pages.tags(host, repository):
+        hosts = await self._hosts.to_pull(repository)
+        async for tag in pages.tags(hosts, repository):
             yield tag
 
-    async def repositories(self, domain: str) -> AsyncIterator[Repository]:
-        """Yield every repository that a registry lists."""
-        host = await self._hosts.of(domain)
-        async for path in pages.repositories(host):
-            yield Repository(domain, path)
+    def catalog(self, domain: str) -> Catalog:
+        """Return one registry as a place that lists its repositories."""
+        return Catalog(self._hosts, domain)
 
     async def referrers(self, repository: Repository, digest: Digest) -> Sequence[Descriptor]:
         """Return the manifests whose subject is ``digest``; empty where there are none."""
-        host = await self._hosts.of(repository.domain)
-        known = self._referrers.setdefault(host.name, Referrers(host))
-        return await known.of(repository, digest)
+
+        async def ask(host: Host) -> Sequence[Descriptor]:
+            known = self._referrers.setdefault(host.endpoint, Referrers(host))
+            return await known.of(repository, digest)
+
+        *mirrors, origin = await self._hosts.to_pull(repository)
+        try:
+            return await ask(origin)
+        except pull.OUT_OF_REACH as error:
+            if not mirrors:
+                raise
+            origin.note("info", f"{error.cause}; asking its mirrors for referrers")
+        return await pull.first_that_works(mirrors, ask)
 
     async def find(self, reference: Reference) -> Descriptor | None:
         """Return what a name stands for now, or None; one HEAD."""
@@ -158,17 +172,55 @@ class RegistryClient:
         await (await self._pusher(repository)).put_manifest(repository, manifest)
 
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
-        """Let names stand for manifests, one after the other: registries have no transactions."""
+        """Let names stand for manifests; registries have no transactions.
+
+        Raises:
+            SomeTagsFailed: some names did not move, while the others did.
+        """
         by_domain: defaultdict[str, list[TagMove]] = defaultdict(list)
         for move in moves:
             by_domain[move.reference.repository.domain].append(move)
+        failures: dict[Reference, AirgapError] = {}
         for of_one in by_domain.values():
             pusher = await self._pusher(of_one[0].reference.repository)
-            await pusher.move_tags(of_one)
+            failures |= await pusher.move_tags(of_one)
+        if failures:
+            raise SomeTagsFailed(failures)
+
+    async def check_login(self, domain: str, login: Login) -> None:
+        """Try credentials at a registry, before they are stored.
+
+        Raises:
+            AccessDenied: the registry does not take them.
+            Unreachable: it does not answer.
+        """
+        host = await self._hosts.with_login(domain, login)
+        await host.call(Call("GET", host.endpoint.root(), domain))
 
     async def _pusher(self, repository: Repository) -> Pusher:
-        host = await self._hosts.of(repository.domain)
-        return self._pushers.setdefault(host.name, Pusher(host, self._cache))
+        pusher = self._pushers.get(repository.domain)
+        if pusher is None:
+            host = await self._hosts.of(repository.domain)
+            pusher = self._pushers.setdefault(repository.domain, Pusher(host, self._cache))
+        return pusher
+
+
+class Catalog:
+    """The repositories of one registry (the ``ListsRepositories`` port)."""
+
+    def __init__(self, hosts: Hosts, domain: str) -> None:
+        self._hosts = hosts
+        self._domain = domain
+
+    async def repositories(self) -> AsyncIterator[Repository]:
+        """Yield every repository, in the registry's own order.
+
+        Raises:
+            Unsupported: the registry does not list its repositories.
+        """
+        host = await self._hosts.of(self._domain)
+        async for path in pages.repositories(host):
+            yield Repository(self._domain, path)
 
 
 def _real_time() -> Time:

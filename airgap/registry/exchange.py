@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Protocol, TypeVar
 
 import aiohttp
@@ -30,6 +30,7 @@ from airgap.registry.rate_limits import asks_to_wait, rate_limit_of
 from airgap.registry.retry import GiveUp, decide
 from airgap.registry.scopes import Scopes
 from airgap.registry.settings import HostSettings
+from airgap.registry.tls import HostTls
 from airgap.registry.transport import Transport, read_bounded
 
 OK = frozenset({200})
@@ -130,7 +131,7 @@ class Host:
         settings: HostSettings,
         *,
         transport: Transport,
-        tls: ssl.SSLContext | None,
+        tls: HostTls,
         authorizer: Authorizer,
         pacer: Pacer,
         time: Time,
@@ -283,7 +284,7 @@ class Host:
                 call.method,
                 url,
                 headers=headers,
-                tls=self._tls if guards.same_host(url, call.url) else None,
+                tls=self._tls.own if guards.same_host(url, call.url) else self._tls.others,
                 connect_timeout=self.settings.timeouts.connect,
                 read_timeout=read_timeout,
                 body=call.body() if callable(call.body) else call.body,
@@ -311,7 +312,9 @@ class Host:
         detail = status_text(response.status)
         if reason := registry_reason(body or b""):
             detail = f"{detail}: {reason}"
-        if response.status == 429 and (limit := rate_limit_of(response.headers)):
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS and (
+            limit := rate_limit_of(response.headers)
+        ):
             detail = f"{detail} [{limit}]"
         raise ExchangeFailed(
             Failure(FailureKind.STATUS, detail, response.status, asks_to_wait(response.headers))
@@ -326,8 +329,8 @@ class Host:
 
 def _is_refusal(status: int, challenges: Sequence[str]) -> bool:
     # RFC 6750 has 403 for a token whose scope is too narrow; distribution answers 401.
-    return status == 401 or (
-        status == 403 and any("insufficient_scope" in text for text in challenges)
+    return status == HTTPStatus.UNAUTHORIZED or (
+        status == HTTPStatus.FORBIDDEN and any("insufficient_scope" in text for text in challenges)
     )
 
 

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from airgap.content.events import Emit
+from airgap.content.events import Emit, Note
+from airgap.errors import NotFound
 from airgap.oci.reference import Repository
+from airgap.registry.authorizer import FindLogin, RegistryAuthorizer
+from airgap.registry.credential_store import CredentialStore
 from airgap.registry.endpoints import endpoint_of
 from airgap.registry.exchange import Host
 from airgap.registry.pacing import Pacer, Time
 from airgap.registry.proxies import ProxyRules
-from airgap.registry.settings import ClientSettings
-from airgap.registry.tls import certificate_folders, find_tls_files, tls_context
+from airgap.registry.settings import ClientSettings, Login
+from airgap.registry.tls import HostTls, TlsFiles, certificate_folders, find_tls_files, host_tls
+from airgap.registry.token_server import TokenServerConnection
 from airgap.registry.transport import Transport
-
-
-class Anonymous:
-    """Nobody in particular."""
-
-    async def header(self, scopes: object) -> str | None:
-        """Send nothing."""
-        return None
-
-    async def challenged(self, challenges: object, scopes: object, refused: str | None) -> bool:
-        """Have no answer."""
-        return False
 
 
 class Hosts:
@@ -40,6 +33,8 @@ class Hosts:
         self._transport = Transport(settings.user_agent, ProxyRules.from_environ(settings.environ))
         self._hosts: dict[str, asyncio.Task[Host]] = {}
         self._pacers: dict[str, Pacer] = {}
+        self._credentials = CredentialStore(settings.environ, settings.home)
+        self._authorizers: list[RegistryAuthorizer] = []
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -51,6 +46,8 @@ class Hosts:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        for authorizer in self._authorizers:
+            await authorizer.close()
         await self._transport.__aexit__(kind, error, traceback)
 
     async def to_pull(self, repository: Repository) -> Sequence[Host]:
@@ -69,23 +66,58 @@ class Hosts:
             task = self._hosts[place] = asyncio.create_task(self._make(place))
         return await asyncio.shield(task)
 
-    async def _make(self, place: str) -> Host:
+    async def with_login(self, name: str, login: Login) -> Host:
+        """Return a registry as one that knows nobody but ``login``, to check that.
+
+        Raises:
+            AirgapError: its TLS files cannot be used.
+        """
+
+        async def find_login(path: str) -> Login | None:
+            del path
+            return login
+
+        return await self._make(name, find_login)
+
+    async def _make(self, place: str, find_login: FindLogin | None = None) -> Host:
         name = place.partition("/")[0]
         settings = self._settings.of(name)
-        files = await asyncio.to_thread(
-            find_tls_files, name, settings, certificate_folders(self._settings)
-        )
+        files = await self._tls_files(name)
         endpoint = endpoint_of(place, settings, has_certificates=bool(files))
-        tls = None
+        tls = HostTls(None, None)
         if endpoint.base.scheme == "https":
-            tls = await asyncio.to_thread(tls_context, name, files)
+            tls = await asyncio.to_thread(host_tls, name, files)
+        connection = TokenServerConnection(endpoint, settings, self._transport, tls.others)
+        authorizer = RegistryAuthorizer(
+            endpoint,
+            self._time,
+            find_login or partial(self._find_login, name),
+            ask=connection.ask,
+            ping=partial(connection.ping, tls.own),
+        )
+        self._authorizers.append(authorizer)
         return Host(
             endpoint,
             settings,
             transport=self._transport,
             tls=tls,
-            authorizer=Anonymous(),
+            authorizer=authorizer,
             pacer=self._pacers.setdefault(name, Pacer(settings, self._time)),
             time=self._time,
             emit=self._emit,
         )
+
+    async def _tls_files(self, name: str) -> TlsFiles:
+        folders = certificate_folders(self._settings)
+        return await asyncio.to_thread(find_tls_files, name, self._settings.of(name), folders)
+
+    async def _find_login(self, name: str, path: str) -> Login | None:
+        configured = self._settings.of(name).login
+        if configured is not None:
+            return configured
+        try:
+            return await self._credentials.find(name, path)
+        except NotFound as error:
+            # A helper that is gone must not keep us from what everybody may read.
+            self._emit(Note("warning", f"{name}: {error}; going on without credentials"))
+            return None

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
-from airgap.errors import RegistryFault
+from airgap.errors import AccessDenied, NotFound, RegistryFault, Unsupported
 from airgap.oci.reference import Repository, is_tag
 from airgap.registry import guards, scopes
 from airgap.registry.answers import Answer
 from airgap.registry.exchange import Call, Host
+from airgap.registry.pull import OUT_OF_REACH
 
 PAGE_SIZE = 1000
 """Entries asked for at once; ECR refuses more."""
@@ -53,13 +54,34 @@ async def of(host: Host, call: Call) -> AsyncIterator[Answer]:
     raise RegistryFault(call.thing, f"{host.name}: its listing does not end")
 
 
-async def tags(host: Host, repository: Repository) -> AsyncIterator[str]:
+async def tags(hosts: Sequence[Host], repository: Repository) -> AsyncIterator[str]:
     """Yield every tag of a repository once.
+
+    The registry itself is asked first, as a mirror may know only what passed through it; the
+    mirrors are asked where it is out of reach.
 
     Raises:
         NotFound: there is no such repository.
         RegistryFault: what it answers is no list of tags.
     """
+    *mirrors, origin = hosts
+    in_order = (origin, *mirrors)
+    seen: set[str] = set()
+    for host in in_order:
+        try:
+            async for tag in _tags(host, repository):
+                if tag not in seen:
+                    seen.add(tag)
+                    yield tag
+        except OUT_OF_REACH as error:
+            if seen or host is in_order[-1]:
+                raise
+            host.note("info", f"{error.cause}; asking a mirror for the tags of {repository}")
+        else:
+            return
+
+
+async def _tags(host: Host, repository: Repository) -> AsyncIterator[str]:
     url = host.endpoint.of(repository, "tags", "list")
     call = Call(
         "GET",
@@ -68,12 +90,10 @@ async def tags(host: Host, repository: Repository) -> AsyncIterator[str]:
         scopes=(scopes.pull(host.endpoint.path(repository)),),
         limit=_MAX_PAGE,
     )
-    seen: set[str] = set()
     async for answer in of(host, call):
         for tag in _entries(answer, "tags", host, str(repository)):
             # Artifactory lists digests among the tags.
-            if tag not in seen and is_tag(tag):
-                seen.add(tag)
+            if is_tag(tag):
                 yield tag
 
 
@@ -81,8 +101,7 @@ async def repositories(host: Host) -> AsyncIterator[str]:
     """Yield the path of every repository once.
 
     Raises:
-        NotFound: the registry has no catalog.
-        AccessDenied: it does not show its catalog to us.
+        Unsupported: the registry has no catalog, or does not show it to us.
     """
     call = Call(
         "GET",
@@ -92,11 +111,18 @@ async def repositories(host: Host) -> AsyncIterator[str]:
         limit=_MAX_PAGE,
     )
     seen: set[str] = set()
-    async for answer in of(host, call):
-        for path in _entries(answer, "repositories", host, host.name):
-            if path not in seen:
-                seen.add(path)
-                yield path
+    try:
+        async for answer in of(host, call):
+            for path in _entries(answer, "repositories", host, host.name):
+                if path not in seen:
+                    seen.add(path)
+                    yield path
+    except (NotFound, AccessDenied) as error:
+        raise Unsupported(
+            host.name,
+            f"it does not list its repositories ({error.cause})",
+            "name the repositories one by one",
+        ) from error
 
 
 def _entries(answer: Answer, key: str, host: Host, thing: str) -> list[str]:

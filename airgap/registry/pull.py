@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TypeVar
 
-from airgap.errors import AirgapError, InvalidReference
+from airgap.errors import AccessDenied, AirgapError, InvalidReference, RateLimited, Unreachable
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -23,6 +24,10 @@ _ACCEPT = {"Accept": ", ".join(media_types.ACCEPT_MANIFESTS)}
 _NO_HEAD = frozenset({200, 405, 501})
 
 Result = TypeVar("Result")
+
+
+OUT_OF_REACH = (AccessDenied, RateLimited, Unreachable)
+"""Errors of a registry itself after which a listing may be asked of its mirrors."""
 
 
 async def first_that_works(
@@ -53,7 +58,7 @@ async def resolve(hosts: Sequence[Host], reference: Reference, cache: ManifestCa
     async def ask(host: Host) -> Descriptor:
         call = manifest_call(host, reference.repository, reference.name, str(reference))
         answer = await host.call(_as_head(call))
-        found = _described(answer, reference.digest) if answer.status == 200 else None
+        found = _described(answer, reference.digest) if answer.status == HTTPStatus.OK else None
         if found is not None:
             return found
         host.note("debug", f"HEAD of {reference} does not tell digest, size and type; using GET")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from airgap.content.parallel import for_each
 from airgap.content.ports import OnBytes, OpenBlob, TagMove
-from airgap.errors import AccessDenied, ContentMismatch, NotFound, RateLimited, RegistryFault
+from airgap.errors import (
+    AccessDenied,
+    AirgapError,
+    ContentMismatch,
+    NotFound,
+    RateLimited,
+    RegistryFault,
+)
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest
@@ -18,34 +24,7 @@ from airgap.registry.blob_feed import BlobFeed
 from airgap.registry.exchange import Call, Host
 from airgap.registry.manifest_cache import ManifestCache
 from airgap.registry.uploads import DONE, Session, Upload, UploadHabits, session_of
-
-
-@dataclass(slots=True)
-class Whereabouts:
-    """Where the blobs of one host are, as far as this run has seen.
-
-    Attributes:
-        present: repositories by digest; the first is the one to mount from.
-        absent: what was looked for a moment ago and was not there.
-        moving: blobs on their way, by digest: whoever needs the same one waits for it.
-    """
-
-    present: dict[Digest, dict[Repository, None]] = field(default_factory=dict)
-    absent: set[tuple[Repository, Digest]] = field(default_factory=set)
-    moving: dict[Digest, asyncio.Event] = field(default_factory=dict)
-
-    def has(self, repository: Repository, digest: Digest) -> bool:
-        """Tell whether a blob is known to be in a repository."""
-        return repository in self.present.get(digest, ())
-
-    def saw(self, repository: Repository, digest: Digest) -> None:
-        """Remember that a blob is in a repository."""
-        self.present.setdefault(digest, {})[repository] = None
-        self.absent.discard((repository, digest))
-
-    def origin_of(self, repository: Repository, digest: Digest) -> Repository | None:
-        """Return another repository of the host that has the blob, or None."""
-        return next((r for r in self.present.get(digest, ()) if r != repository), None)
+from airgap.registry.whereabouts import Whereabouts
 
 
 class Pusher:
@@ -54,7 +33,7 @@ class Pusher:
     def __init__(self, host: Host, cache: ManifestCache) -> None:
         self._host = host
         self._cache = cache
-        self._blobs = Whereabouts()
+        self._blobs = Whereabouts(host.clock)
         self._habits = UploadHabits(host.settings.chunk_size)
         self._fallbacks = referrers.FallbackTags(host, cache)
 
@@ -89,7 +68,8 @@ class Pusher:
 
         unique = dict.fromkeys(blob.digest for blob in blobs)
         await for_each(unique, look, concurrency=self._host.settings.concurrency)
-        self._blobs.absent.update((repository, digest) for digest in lacking)
+        for digest in lacking:
+            self._blobs.missed(repository, digest)
         return frozenset(lacking)
 
     async def _has_blob(self, repository: Repository, digest: Digest) -> bool:
@@ -119,21 +99,15 @@ class Pusher:
             AirgapError: the registry refuses, or failed for good.
         """
         digest = descriptor.digest
-        while (moving := self._blobs.moving.get(digest)) is not None:
-            await moving.wait()
-        arrived = self._blobs.moving[digest] = asyncio.Event()
-        try:
+        async with self._blobs.turn(digest):
             if await self._is_there(repository, digest):
                 on_bytes(descriptor.size)
             else:
                 await self._bring(repository, descriptor, open_at, on_bytes)
             self._blobs.saw(repository, digest)
-        finally:
-            del self._blobs.moving[digest]
-            arrived.set()
 
     async def _is_there(self, repository: Repository, digest: Digest) -> bool:
-        if (repository, digest) in self._blobs.absent:
+        if self._blobs.lacks(repository, digest):
             return False
         return await self._has_blob(repository, digest)
 
@@ -179,7 +153,7 @@ class Pusher:
         except (AccessDenied, NotFound, RegistryFault) as error:
             self._host.note("debug", f"does not mount {digest.short} from {path}: {error.cause}")
             return False, None
-        if answer.status == 201:
+        if answer.status == HTTPStatus.CREATED:
             self._host.note("debug", f"mounted {digest.short} from {path} into {repository.path}")
             return True, None
         return False, session_of(answer, self._host)
@@ -193,10 +167,19 @@ class Pusher:
         if manifest.subject is not None and not subject_known:
             await self._fallbacks.add(repository, manifest, self._put)
 
-    async def move_tags(self, moves: Sequence[TagMove]) -> None:
-        """Put each manifest again under its tag; a registry has no transactions."""
+    async def move_tags(self, moves: Sequence[TagMove]) -> dict[Reference, AirgapError]:
+        """Put each manifest again under its tag; return why some names did not move."""
+        failures: dict[Reference, AirgapError] = {}
+
+        async def move_one(move: TagMove) -> None:
+            try:
+                await self._move(move)
+            except AirgapError as error:
+                failures[move.reference] = error
+
         named = [move for move in moves if move.reference.tag is not None]
-        await for_each(named, self._move, concurrency=self._host.settings.concurrency)
+        await for_each(named, move_one, concurrency=self._host.settings.concurrency)
+        return failures
 
     async def _move(self, move: TagMove) -> None:
         repository = move.reference.repository

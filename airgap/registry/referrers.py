@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 
 from airgap.errors import NotFound, RegistryFault
 from airgap.oci import media_types
@@ -65,7 +66,7 @@ class Referrers:
         )
         found: dict[Digest, Descriptor] = {}
         async for answer in pages.of(self._host, call):
-            if answer.status != 200 or media_type_of(answer) != media_types.OCI_INDEX:
+            if answer.status != HTTPStatus.OK or media_type_of(answer) != media_types.OCI_INDEX:
                 # A registry with the API answers 200 even of a manifest that it does not have.
                 self._has_api = False
                 return None

@@ -78,14 +78,35 @@ def _read_folder(names: list[Path]) -> TlsFiles:
     return TlsFiles(tuple(n for n in names if n.suffix == ".crt"), tuple(identities))
 
 
-def tls_context(host: str, files: TlsFiles) -> ssl.SSLContext:
-    """Return a context that trusts the system's authorities and the host's own.
+@dataclass(frozen=True, slots=True)
+class HostTls:
+    """The TLS of one host.
+
+    Attributes:
+        own: for the host itself.
+        others: for hosts that it sends us to (token server, object store): they may well have
+            certificates of the same authority, but who we are is not their business.
+    """
+
+    own: ssl.SSLContext | None
+    others: ssl.SSLContext | None
+
+
+def host_tls(host: str, files: TlsFiles) -> HostTls:
+    """Read the TLS files of a host; without any, the system's authorities alone count.
 
     Raises:
         NotFound: a file is not there.
         NotPermitted: a file may not be read.
         UsageError: a file is not what it should be.
     """
+    if not files:
+        return HostTls(None, None)
+    others = _context(host, TlsFiles(files.authorities))
+    return HostTls(_context(host, files) if files.identities else others, others)
+
+
+def _context(host: str, files: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context()
     for authority in files.authorities:
         with _errors_of(host, authority):

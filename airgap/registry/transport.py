@@ -5,6 +5,7 @@ Whatever aiohttp, the socket or TLS raise becomes an :class:`ExchangeFailed` her
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -126,46 +127,49 @@ def failures_of(patience: float) -> Iterator[None]:
     """Turn what aiohttp and the operating system raise into :class:`ExchangeFailed`."""
     try:
         yield
-    except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         raise ExchangeFailed(_failure_of(error, patience)) from error
 
 
 def _failure_of(error: Exception, patience: float) -> Failure:
     match error:
+        case aiohttp.ClientConnectorError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
+            return _connection_failure(error)
+        case aiohttp.ConnectionTimeoutError():
+            return Failure(FailureKind.NO_CONNECTION, "no answer to the connection attempt")
+        case aiohttp.ClientHttpProxyError():
+            return Failure(FailureKind.NO_CONNECTION, f"its proxy answered {error.status}")
+        case TimeoutError():
+            return Failure(FailureKind.STALLED, f"nothing came for {patience:g} s")
+        case aiohttp.ClientResponseError():
+            return Failure(FailureKind.BROKEN, "what it answered is not HTTP")
+        case _:
+            return Failure(FailureKind.BROKEN, "the connection broke off")
+
+
+def _connection_failure(error: Exception) -> Failure:
+    cause = getattr(error, "os_error", error)
+    match error:
         case aiohttp.ClientConnectorDNSError():
-            if isinstance(error.os_error, socket.gaierror) and (
-                error.os_error.errno == socket.EAI_AGAIN
-            ):
+            if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_AGAIN:
                 return Failure(FailureKind.NO_CONNECTION, "the name server does not answer")
             return Failure(FailureKind.UNKNOWN_NAME, "there is no host of that name")
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or "is not valid"
             return Failure(FailureKind.TLS, f"its certificate is not trusted ({reason})")
-        case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
-            return Failure(FailureKind.TLS, f"the TLS handshake failed ({_tls_reason(error)})")
         case aiohttp.ClientProxyConnectionError():
-            return Failure(FailureKind.NO_CONNECTION, f"its proxy: {_os_reason(error)}")
-        case aiohttp.ClientHttpProxyError():
-            return Failure(FailureKind.NO_CONNECTION, f"its proxy answered {error.status}")
-        case aiohttp.ConnectionTimeoutError():
-            return Failure(FailureKind.NO_CONNECTION, "no answer to the connection attempt")
-        case aiohttp.ClientConnectorError():
-            return Failure(FailureKind.NO_CONNECTION, _os_reason(error))
-        case TimeoutError():
-            return Failure(FailureKind.STALLED, f"nothing came for {patience:g} s")
-        case aiohttp.ClientResponseError():
-            return Failure(FailureKind.BROKEN, "what it answered is not HTTP")
-        case aiohttp.ClientPayloadError():
-            return Failure(FailureKind.BROKEN, "the answer broke off")
+            return Failure(FailureKind.NO_CONNECTION, f"its proxy: {_os_reason(cause)}")
+        case aiohttp.ClientConnectorSSLError() | ssl.SSLError():
+            return Failure(FailureKind.TLS, f"the TLS handshake failed ({_tls_reason(cause)})")
         case _:
-            return Failure(FailureKind.BROKEN, "the connection broke off")
+            return Failure(FailureKind.NO_CONNECTION, _os_reason(cause))
 
 
-def _tls_reason(error: Exception) -> str:
-    cause = getattr(error, "os_error", error)
+def _tls_reason(cause: Exception) -> str:
     reason = getattr(cause, "reason", None)
     return reason.replace("_", " ").lower() if isinstance(reason, str) else "no reason given"
 
 
-def _os_reason(error: aiohttp.ClientConnectorError) -> str:
-    return (error.os_error.strerror or "no connection").lower()
+def _os_reason(cause: Exception) -> str:
+    number = getattr(cause, "errno", None)
+    return os.strerror(number).lower() if isinstance(number, int) else "no connection"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from yarl import URL
 
-from airgap.errors import AirgapError, ContentMismatch, RegistryFault
+from airgap.errors import AirgapError, ContentMismatch
 from airgap.oci.descriptor import Descriptor
 from airgap.registry import guards
 from airgap.registry.answers import Answer
@@ -24,8 +25,6 @@ _RANGE = re.compile(r"(?:bytes=)?0-(\d+)", re.ASCII)
 _WORTH_RESUMING = 1024 * 1024
 _FIRST_CHUNK = 16 * 1024 * 1024
 _SMALLEST_CHUNK = 512 * 1024
-_TOO_LARGE = 413
-_WRONG_RANGE = 416
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +165,12 @@ class Upload:
         Raises:
             AirgapError: there is none.
         """
-        if failure.status == _TOO_LARGE and self._make_smaller():
+        if failure.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and self._make_smaller():
             self._session = None
             return
-        if failure.status == _WRONG_RANGE:
+        if failure.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             failure = Failure(FailureKind.BROKEN, failure.detail)
-        elif failure.status == 400 and "DIGEST_INVALID" in failure.detail:
+        elif failure.status == HTTPStatus.BAD_REQUEST and "DIGEST_INVALID" in failure.detail:
             if self._received == 0 or not self._habits.resumes:
                 raise ContentMismatch(
                     self._start.thing, f"{self._host.name}: {failure.detail}", "the source is wrong"
@@ -179,7 +178,7 @@ class Upload:
             # What looked like a continued upload was none: this registry wants blobs whole.
             self._habits.resumes = False
             failure = Failure(FailureKind.BROKEN, failure.detail)
-        elif failure.status == 404:
+        elif failure.status == HTTPStatus.NOT_FOUND:
             # The session is gone, not the repository: that one let us begin.
             failure = Failure(FailureKind.BROKEN, failure.detail)
         await attempts.failed(failure)
@@ -219,12 +218,3 @@ class Upload:
             return
         self._received = received
         self._host.note("info", f"going on with {self._start.thing} at byte {received}")
-
-
-def started(answer: Answer, host: Host) -> Session | None:
-    """Return the upload that an answer begins, or None where it says that there is no need."""
-    if answer.status == 201:
-        return None
-    if answer.status in DONE:
-        return session_of(answer, host)
-    raise RegistryFault(host.name, f"answers {answer.status} to the begin of an upload")
