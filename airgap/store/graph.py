@@ -256,27 +256,30 @@ def _blobs_of(
 
 def holds(
     connection: Connection, repository: Repository, root: Descriptor, platforms: Platforms
-) -> bool:
-    """Tell whether a manifest and all that is wanted below it belong to a repository.
+) -> float | None:
+    """Return a manifest's last use if it and all that is wanted below it belong to a repository.
 
-    An index entry that is absent makes the answer no, even where its publisher left it out: only
+    An index entry that is absent makes the answer None, even where its publisher left it out: only
     its source can tell.
     """
     number = repository_id(connection, repository)
     graph = Graph.load(connection, [root.digest] if number is not None else [])
     if number is None or root.digest not in graph.manifests:
-        return False
+        return None
     selection = _Selection(graph, platforms)
     if not selection.visit(root.digest):
-        return False
+        return None
     wanted = [
         entry.digest
         for i in graph.indexes & selection.taken.keys()
         for entry in graph.select(i, platforms)[0]
     ]
     if any(digest not in selection.taken for digest in wanted):
-        return False
-    return _all_belong(connection, number, list(selection.taken))
+        return None
+    if not _all_belong(connection, number, list(selection.taken)):
+        return None
+    used = select(schema.blobs.c.used).where(schema.blobs.c.digest == root.digest)
+    return connection.execute(used).scalar()
 
 
 def _all_belong(connection: Connection, repository: int, manifests: Sequence[Digest]) -> bool:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from airgap.content.ports import FileRegion
+from airgap.errors import NotFound
 from airgap.store.hashed_file import BUFFER_SIZE, open_region
 from airgap.store.os_errors import explained
 from airgap.store.threads import Threads
@@ -44,22 +45,33 @@ class FileReader:
 
 
 @asynccontextmanager
-async def open_reader(threads: Threads, path: Path, offset: int) -> AsyncIterator[FileReader]:
+async def open_reader(
+    threads: Threads, path: Path, offset: int, name: str
+) -> AsyncIterator[FileReader]:
     """Open a blob's file; what is open can be read to its end even if it is collected meanwhile.
+
+    Args:
+        threads: where reading is done.
+        path: the file.
+        offset: where to start, in bytes.
+        name: what the person knows the blob by.
 
     Raises:
         NotFound: on entering, where there is no such file.
     """
-    region, descriptor = await threads.on_files(_open, path, offset)
+    region, descriptor = await threads.on_files(_open, path, offset, name)
     try:
         yield FileReader(threads, region, descriptor)
     finally:
         os.close(descriptor)
 
 
-def _open(path: Path, offset: int) -> tuple[FileRegion, int]:
-    with explained(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _open(path: Path, offset: int, name: str) -> tuple[FileRegion, int]:
+    try:
+        with explained(path):
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except NotFound:
+        raise NotFound(name, "is not in the store") from None
     try:
         return open_region(path, descriptor, offset), descriptor
     except BaseException:

@@ -10,11 +10,10 @@ Two views of one thing:
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -34,9 +33,10 @@ from airgap.store.committer import Committer, Operation, SmallFile, StagedFile
 from airgap.store.intake import SMALL_SIZE, Intake
 from airgap.store.opening import OpenStore, open_store
 from airgap.store.os_errors import explained
+from airgap.store.publisher import Publisher
 from airgap.store.reader import open_reader
 from airgap.store.sessions import Session
-from airgap.store.threads import Threads, settled
+from airgap.store.threads import Threads
 from airgap.store.uploads import StoreUpload, Uploads
 
 USE_RESOLUTION = 300.0
@@ -69,6 +69,8 @@ class Store:
         self.session = Session(found.places)
         self._claims_by_itself = not long_lived
         self._committer = Committer(found.places, found.database, sync=sync)
+        self._publisher = Publisher(self._committer, may_defer=not long_lived)
+        self._commit = self._publisher.commit
         self._intake = Intake(found.places, self.threads, sync)
         self._uploads = Uploads(found.places, self.threads, self._publish_upload, sync=sync)
 
@@ -100,6 +102,7 @@ class Store:
         store = cls(found, sync=sync, long_lived=long_lived)
         try:
             yield store
+            await store._publisher.caught_up()
         finally:
             store._close()
 
@@ -145,12 +148,15 @@ class Store:
             raise ContentMismatch(descriptor.digest, "is far too large to be a manifest")
         return raw
 
-    def open_blob(
+    @asynccontextmanager
+    async def open_blob(
         self, repository: Repository, descriptor: Descriptor, offset: int = 0
-    ) -> AbstractAsyncContextManager[BlobReader]:
+    ) -> AsyncIterator[BlobReader]:
         """Open a blob of any repository; its ``region`` is the blob's own file."""
-        del repository
-        return open_reader(self.threads, self.places.blob(descriptor.digest), offset)
+        await self._publisher.arrived([descriptor.digest])
+        path, name = self.places.blob(descriptor.digest), f"{repository}@{descriptor.digest}"
+        async with open_reader(self.threads, path, offset, name) as reader:
+            yield reader
 
     async def plan(
         self, roots: Sequence[TagMove], platforms: Platforms, *, referrers: bool = True
@@ -173,9 +179,10 @@ class Store:
     ) -> bool:
         """Tell whether a manifest belongs here with everything below it that is wanted."""
         await self._claim()
-        if not await self._ask(graph.holds, repository, descriptor, platforms):
+        used = await self._ask(graph.holds, repository, descriptor, platforms)
+        if used is None:
             return False
-        return descriptor.digest in await self._rely_on([descriptor.digest])
+        return _is_recent(used) or descriptor.digest in await self._rely_on([descriptor.digest])
 
     async def missing(
         self, repository: Repository, blobs: Sequence[Descriptor]
@@ -185,8 +192,9 @@ class Store:
         if not digests:
             return digests
         await self._claim()
+        await self._publisher.arrived(digests)
         found = await self._ask(lookups.belonging, repository, digests)
-        aged = [digest for digest, used in found.items() if used < time.time() - USE_RESOLUTION]
+        aged = [digest for digest, used in found.items() if not _is_recent(used)]
         there = found.keys() - set(aged) | await self._rely_on(aged)
         return digests - there
 
@@ -203,7 +211,7 @@ class Store:
         )
         if descriptor.size <= SMALL_SIZE:
             small = await self._intake.take_small(descriptor, open_at, on_bytes)
-            await self._commit(Operation(change, (small,)))
+            await self._publisher.commit_small(Operation(change, (small,)), small)
             return
         file = await self._intake.open(descriptor)
         try:
@@ -214,7 +222,9 @@ class Store:
 
     async def _already_here(self, repository: Repository, descriptor: Descriptor) -> bool:
         digest = descriptor.digest
-        size = (await self._ask(lookups.sizes_of, [digest])).get(digest)
+        size = self._publisher.coming_size(digest)
+        if size is None:
+            size = (await self._ask(lookups.sizes_of, [digest])).get(digest)
         if size is None:
             return False
         if size != descriptor.size:
@@ -284,19 +294,20 @@ class Store:
 
     async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
         """Return the size of a blob that belongs to the repository; counts as relying on it."""
+        await self._publisher.arrived([digest])
         use = await self._ask(lookups.blob_use, repository, digest)
         if use is None:
             return None
         size, used = use
-        if used < time.time() - USE_RESOLUTION and digest not in await self._rely_on([digest]):
-            return None
-        return size
+        here = _is_recent(used) or digest in await self._rely_on([digest])
+        return size if here else None
 
     async def mount_blob(
         self, repository: Repository, digest: Digest, origin: Repository | None
     ) -> bool:
         """Let a blob of ``origin`` (or, where None, of any repository) belong here too."""
         await self._claim(required=True)
+        await self._publisher.arrived([digest])
         if origin is None:
             allowed = await self._ask(lookups.belongs_anywhere, digest)
         else:
@@ -351,9 +362,6 @@ class Store:
             return frozenset(digests)
         return await self._commit(Operation(Change(confirmed=tuple(digests))))
 
-    async def _commit(self, operation: Operation[Result]) -> Result:
-        return await settled(asyncio.wrap_future(self._committer.submit(operation)))
-
     async def _claim(self, *, required: bool = False) -> None:
         if required:
             self._require_writable()
@@ -377,6 +385,10 @@ class Store:
                 return query(connection, *args, **kwargs)
 
         return await self.threads.ask(run)
+
+
+def _is_recent(used: float) -> bool:
+    return used > time.time() - USE_RESOLUTION
 
 
 def _read_limited(path: Path) -> bytes:
