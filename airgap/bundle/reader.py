@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +66,7 @@ def _open(path: Path, thread: OwnThread) -> Bundle:
     return PlainBundle(path, head, thread)
 
 
-class Bundle:
+class Bundle(ABC):
     """What all bundles can: names, manifests and the graph between them.
 
     Attributes:
@@ -141,6 +142,12 @@ class Bundle:
     def _read_graph(self) -> BundleGraph:
         with self._stream() as stream:
             return BundleGraph.of(self.manifest, read_manifests(stream, self.head))
+
+    @abstractmethod
+    def open_blob(
+        self, repository: Repository, descriptor: Descriptor, offset: int = 0
+    ) -> AbstractAsyncContextManager[BlobReader]:
+        """Open a blob for one reading, unverified."""
 
     async def read_manifest(self, repository: Repository, descriptor: Descriptor) -> bytes:
         """Return a manifest's bytes."""
