@@ -106,8 +106,9 @@ class PlainStream(ByteStream):
     def skip_to(self, position: int, what: str) -> None:
         """Go on to a later position, without reading what is between."""
         del what
-        with telling(self.path):
-            self.position = self._file.seek(position)
+        if position != self.position:
+            with telling(self.path):
+                self.position = self._file.seek(position)
 
     def expect_end(self) -> None:
         """Check that the file ends here."""
@@ -211,7 +212,12 @@ def has_zstd_around_it(path: Path) -> bool:
 def open_stream(path: Path, *, compressed: bool) -> ByteStream:
     """Open a bundle for reading from its first byte."""
     with telling(path):
+        # Unbuffered, so that large reads go straight to their destination.
         file = path.open("rb", buffering=0)
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    # Unbuffered, so that large reads go straight to their destination.
+    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    return stream_of(path, file, compressed=compressed)
+
+
+def stream_of(path: Path, file: BinaryIO, *, compressed: bool) -> ByteStream:
+    """Read a bundle from a file that is open at its first byte, and becomes the stream's."""
     return ZstdStream(path, file) if compressed else PlainStream(path, file)

@@ -8,6 +8,7 @@ same bytes. A reader needs no tolerance: it makes the header that it expects, an
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 BLOCK = 512
@@ -21,6 +22,7 @@ _MAX_OCTAL_SIZE = 0o77777777777
 _PAX_NAME = "././@PaxHeader"
 _REGULAR = b"0"
 _PAX = b"x"
+_OCTAL = re.compile(rb"[0-7]+")
 _SIZE_FIELD = slice(124, 136)
 _CHECKSUM_FIELD = slice(148, 156)
 _PREFIX_FIELD = slice(345, 500)
@@ -126,7 +128,4 @@ def _number(field: bytes) -> int | None:
     digits = field.strip(b" \0")
     if not digits:
         return 0
-    try:
-        return int(digits, 8)
-    except ValueError:
-        return None
+    return int(digits, 8) if _OCTAL.fullmatch(digits) else None
