@@ -87,7 +87,8 @@ def _as_files_are(schema: Any) -> Any:
     kept = {
         key: _as_files_are(value)
         for key, value in schema.items()
-        if not (key == "default" and value is None)
+        if not (key == "default" and (value is None or isinstance(value, dict)))
+        and not (key == "title" and isinstance(value, str))
     }
     if "anyOf" in kept:
         choices = [choice for choice in kept.pop("anyOf") if choice != {"type": "null"}]

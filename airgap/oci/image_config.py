@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from airgap.errors import ContentMismatch, InvalidReference
 from airgap.oci.digest import Digest
 from airgap.oci.json_object import JsonObject
 from airgap.oci.platform import Platform
@@ -31,13 +32,17 @@ def parse_image_config(raw: bytes, what: str = "image config") -> ImageConfig:
     """Read an image config of unknown origin.
 
     Raises:
-        ContentMismatch: over 4 MiB, not JSON, or a field of the wrong type.
-        InvalidReference: a diff id is not a digest.
+        ContentMismatch: over 4 MiB, not JSON, a field of the wrong type, or a diff id that is not a
+            digest.
     """
     document = JsonObject.parse(raw, what, limit=MAX_CONFIG_SIZE)
     rootfs = document.object("rootfs") if "rootfs" in document else None
+    try:
+        diff_ids = tuple(Digest(text) for text in rootfs.texts("diff_ids")) if rootfs else ()
+    except InvalidReference as error:
+        raise ContentMismatch(what, f"{error}") from None
     return ImageConfig(
         platform=Platform.from_json(document),
-        diff_ids=tuple(Digest(text) for text in rootfs.texts("diff_ids")) if rootfs else (),
+        diff_ids=diff_ids,
         created=document.optional_text("created"),
     )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airgap.errors import ContentMismatch
+
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+"""An escape that, without its other half, is text that can be neither printed nor stored."""
 
 
 class JsonObject:
@@ -32,7 +36,10 @@ class JsonObject:
         if len(raw) > limit:
             raise ContentMismatch(what, f"has {len(raw)} bytes where {limit} are allowed")
         try:
-            value = json.loads(raw)
+            # Left to itself, json would guess at UTF-16 and skip a byte order mark.
+            value = json.loads(raw.decode())
+            if _HALF_CHARACTER.search(raw):
+                json.dumps(value, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise ContentMismatch(what, f"is not JSON ({type(error).__name__})") from None
         return cls(_as_object(value, what), what)

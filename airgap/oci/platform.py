@@ -10,16 +10,16 @@ from airgap.errors import InvalidReference
 from airgap.oci.json_object import JsonObject
 
 _PART = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-_ARCHITECTURES = {
-    "x86_64": "amd64",
-    "x86-64": "amd64",
-    "aarch64": "arm64",
-    "i386": "386",
-    "i686": "386",
-    "armhf": "arm",
-    "armel": "arm",
+_ARCHITECTURES: dict[str, tuple[str, str | None]] = {
+    "x86_64": ("amd64", None),
+    "x86-64": ("amd64", None),
+    "aarch64": ("arm64", None),
+    "i386": ("386", None),
+    "i686": ("386", None),
+    "armhf": ("arm", "v7"),
+    "armel": ("arm", "v6"),
 }
-_DEFAULT_VARIANT = {"arm64": "v8", "arm": "v7"}
+_DEFAULT_VARIANT = {"amd64": "v1", "arm64": "v8", "arm": "v7"}
 _MAX_PARTS = 3
 
 
@@ -35,7 +35,7 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``linux/arm64/v8``; common spellings such as ``x86_64`` are normalised.
+        """Read ``linux/arm64/v8``; common spellings such as ``x86_64``, ``armhf`` are normalised.
 
         Raises:
             InvalidReference: the text is not of this form.
@@ -47,10 +47,12 @@ class Platform:
                 "is not a platform",
                 "write os/architecture[/variant], such as linux/amd64",
             )
-        system, architecture, *variant = (part.lower() for part in parts)
-        return cls(
-            system, _ARCHITECTURES.get(architecture, architecture), variant[0] if variant else None
-        )
+        system, spelled, *rest = (part.lower() for part in parts)
+        architecture, implied = _ARCHITECTURES.get(spelled, (spelled, None))
+        variant = rest[0] if rest else implied
+        if architecture in _DEFAULT_VARIANT and variant is not None and variant.isdecimal():
+            variant = f"v{variant}"
+        return cls(system, architecture, variant)
 
     @classmethod
     def from_json(cls, value: JsonObject) -> Self:
@@ -81,8 +83,8 @@ class Platform:
     def matches(self, wanted: Platform) -> bool:
         """Tell whether this platform is one that ``wanted`` selects.
 
-        A wanted platform without variant selects every variant; arm64 is arm64/v8, and arm without
-        variant is arm/v7, as containerd has it.
+        A wanted platform without variant selects every variant; amd64 is amd64/v1, arm64 is
+        arm64/v8, and arm without variant is arm/v7, as containerd has it.
         """
         if (self.os, self.architecture) != (wanted.os, wanted.architecture):
             return False

@@ -16,6 +16,7 @@ from airgap.oci.digest import Digest
 
 DOCKER_HUB = "docker.io"
 DEFAULT_TAG = "latest"
+_DOCKER_HUB_NAMES = frozenset({DOCKER_HUB, f"index.{DOCKER_HUB}"})
 MAX_PATH_LENGTH = 255
 """Characters of a repository path, the domain not counted."""
 
@@ -47,9 +48,10 @@ class Repository:
         """Hold the grammar for values that did not come through :meth:`parse`.
 
         Raises:
-            InvalidReference: domain or path is outside the grammar, or the path is over 255 long.
+            InvalidReference: domain or path is outside the grammar, the path is over 255 long, or
+                the name written out would be read back as another one.
         """
-        if not _DOMAIN_RE.fullmatch(self.domain):
+        if not _DOMAIN_RE.fullmatch(self.domain) or not names_a_host(self.domain):
             raise InvalidReference(repr(self.domain), "is not a registry host")
         if not _PATH_RE.fullmatch(self.path):
             lowered = self.path.lower()
@@ -59,6 +61,15 @@ class Repository:
             raise InvalidReference(
                 repr(self.path[:40] + "…"),
                 f"a repository path has at most {MAX_PATH_LENGTH} characters",
+            )
+        if self.domain in _DOCKER_HUB_NAMES and (self.domain, "/" in self.path) != (
+            DOCKER_HUB,
+            True,
+        ):
+            raise InvalidReference(
+                repr(f"{self.domain}/{self.path}"),
+                "is not a full name on Docker Hub",
+                f"write {Repository.parse(f'{self.domain}/{self.path}')}",
             )
 
     @classmethod
@@ -75,7 +86,7 @@ class Repository:
             domain, path = first, rest
         else:
             domain, path = DOCKER_HUB, text
-        if domain == f"index.{DOCKER_HUB}":
+        if domain in _DOCKER_HUB_NAMES:
             domain = DOCKER_HUB
         if domain == DOCKER_HUB and "/" not in path:
             path = f"library/{path}"
@@ -87,7 +98,7 @@ class Repository:
         if self.domain != DOCKER_HUB:
             return str(self)
         head, _, tail = self.path.partition("/")
-        if head == "library" and tail and "/" not in tail:
+        if head == "library" and "/" not in tail and not _IMAGE_ID_RE.fullmatch(tail):
             return tail
         return self.path if not names_a_host(head) or not tail else str(self)
 
