@@ -10,6 +10,9 @@ from typing import Any, TypeVar, cast
 
 import click
 
+from airgap.app import App
+from airgap.oci.platform import Platform
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -30,6 +33,26 @@ class Invocation:
     json: bool = False
     verbosity: int = 0
     plain_http: bool = False
+
+    def app(self) -> App:
+        """Load the config and return the program that it describes.
+
+        Raises:
+            ConfigError: the config does not say what it must.
+        """
+        return App.start(self.config, self.store, plain_http=self.plain_http)
+
+
+def platform_option(command: Command) -> Command:
+    """Add ``--platform``, which may be given several times and arrives as a set."""
+    return click.option(
+        "--platform",
+        "platforms",
+        multiple=True,
+        metavar="OS/ARCH",
+        callback=lambda _ctx, _param, values: frozenset(map(Platform.parse, values)),
+        help="Take this platform of multi-platform images; may be repeated [all].",
+    )(command)
 
 
 _FOLDER = click.Path(file_okay=True, path_type=Path)

@@ -1,0 +1,142 @@
+"""``airgap export``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from airgap.app import App
+from airgap.bundle.identity import BundleIdentity, creation_time
+from airgap.bundle.output import WriteOptions
+from airgap.bundle.writer import BundleReport, BundleWriter
+from airgap.cli.documents import copy_document, plan_document
+from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
+from airgap.cli.output import Result, perform
+from airgap.cli.progress import EventView
+from airgap.cli.sizes import counted, human_size
+from airgap.cli.summaries import omitted_lines
+from airgap.config.transfer import Compression, ExportChannel
+from airgap.content.plan import CopyPlan
+from airgap.errors import UsageError
+from airgap.oci.platform_filter import Platforms
+from airgap.usecases.export import ExportRequest, plan_export
+from airgap.usecases.export import export as export_bundle
+
+
+@click.command(short_help="Pack images of the local store into a bundle.")
+@click.argument("references", nargs=-1, metavar="[CHANNEL | REF…]")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The bundle to write."
+)
+@click.option("--all", "everything", is_flag=True, help="Pack everything that the store has.")
+@click.option(
+    "--compress",
+    type=click.Choice([str(kind) for kind in Compression]),
+    help="What to wrap around the bundle [none].",
+)
+@platform_option
+@click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option("--no-verify", is_flag=True, help="Do not check the store's blobs while packing.")
+@click.option("--id", "bundle_id", metavar="ID", help="Pin the bundle's id (32 hex digits).")
+@click.option("--created", metavar="TIME", help="Pin its time [$SOURCE_DATE_EPOCH, now].")
+@click.option("--dry-run", is_flag=True, help="Show what would be packed; write nothing.")
+@store_option
+@common_options
+def export(
+    invocation: Invocation,
+    *,
+    references: tuple[str, ...],
+    output: Path | None,
+    everything: bool,
+    compress: str | None,
+    platforms: Platforms,
+    no_referrers: bool,
+    force: bool,
+    no_verify: bool,
+    bundle_id: str | None,
+    created: str | None,
+    dry_run: bool,
+) -> int:
+    """Pack images of the local store into one file that crosses the gap.
+
+    REF is a reference, or a shell pattern over whole references ('quay.io/team/*'). A CHANNEL of
+    the config names what to pack and where to. Beside the bundle stands a .sha256 file, written
+    last: once it is there, the bundle is complete.
+    """
+    app = invocation.app()
+    name, channel = _channel(app, references)
+    now = datetime.now(UTC)
+    path = output or (channel.output_path(name, now) if channel and name else None)
+    if path is None and not dry_run:
+        raise UsageError("", "no file is named to write to", "name one with -o FILE")
+    patterns = tuple(channel.include) if channel else references
+    if not patterns and channel is None and not everything:
+        raise UsageError(
+            "", "nothing to export", "name references or a channel, or pack all with --all"
+        )
+    request = ExportRequest(patterns, platforms, referrers=not no_referrers)
+    identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id, channel=name)
+    compression = Compression(compress) if compress else (channel or ExportChannel()).compress
+    options = WriteOptions(
+        zstd=compression is Compression.ZSTD,
+        sync=app.config.store.sync,
+        verify=not no_verify,
+        replace=force,
+    )
+
+    async def work(view: EventView) -> Result:
+        async with app.open_store() as store:
+            plan = await plan_export(request, store)
+            if dry_run or path is None:
+                return Result({"dry_run": True, **plan_document(plan)}, _plan_lines(plan))
+            async with BundleWriter(path, store, identity, options) as writer:
+                report = await export_bundle(plan, store, writer, view.emit)
+                bundle = writer.report
+        document = {
+            **copy_document(report),
+            "bundle": str(bundle.path),
+            "size": bundle.size,
+            "sha256": bundle.digest.hex,
+            "id": bundle.manifest.id,
+            "omitted": plan_document(plan)["omitted"],
+            "not_loadable": {str(name): why for name, why in bundle.not_loadable.items()},
+        }
+        return Result(document, _bundle_lines(plan, bundle))
+
+    return perform(invocation, "export", work)
+
+
+def _channel(app: App, references: tuple[str, ...]) -> tuple[str | None, ExportChannel | None]:
+    if len(references) == 1 and references[0] in app.config.exports:
+        return references[0], app.config.exports[references[0]]
+    if not references and len(app.config.exports) == 1:
+        name = next(iter(app.config.exports))
+        return name, app.config.exports[name]
+    return None, None
+
+
+def _plan_lines(plan: CopyPlan) -> Iterator[str]:
+    for root in plan.roots:
+        yield f"  {root.reference.familiar}  {root.descriptor.digest.short}"
+    yield from omitted_lines(plan.omitted)
+    yield f"{_sum(plan)} would be packed; nothing was written"
+
+
+def _bundle_lines(plan: CopyPlan, bundle: BundleReport) -> Iterator[str]:
+    yield from omitted_lines(plan.omitted)
+    for reference, why in bundle.not_loadable.items():
+        yield f"not for docker load: {reference.familiar}: {why}"
+    yield f"{_sum(plan)} packed"
+    yield f"{bundle.path}  {human_size(bundle.size)}  sha256:{bundle.digest.hex}"
+
+
+def _sum(plan: CopyPlan) -> str:
+    return (
+        f"{counted(len(plan.roots), 'reference')} in {counted(len(plan.items), 'item')} "
+        f"with {human_size(plan.size)}"
+    )

@@ -1,0 +1,182 @@
+"""``airgap mirror``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import click
+
+from airgap.app import App
+from airgap.cli.documents import Document, copy_document, error_document
+from airgap.cli.invocation import (
+    Invocation,
+    common_options,
+    plain_http_option,
+    platform_option,
+    store_option,
+)
+from airgap.cli.output import Result, perform
+from airgap.cli.progress import EventView
+from airgap.cli.sizes import counted
+from airgap.cli.summaries import copy_lines, failure_lines
+from airgap.content.copy_images import CopyLimits
+from airgap.content.report import CopyReport
+from airgap.content.walk import WalkRules
+from airgap.errors import UsageError
+from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference, Repository
+from airgap.oci.selection import Newest, Order, TagSelection
+from airgap.oci.tag_pattern import TagPattern
+from airgap.oci.version_range import VersionRange
+from airgap.usecases.mirror import Selection, Wanted, select
+from airgap.usecases.mirror import mirror as mirror_images
+
+
+@click.command(short_help="Copy images from registries into the local store.")
+@click.argument("references", nargs=-1, metavar="[REF…]")
+@click.option("--tags", "globs", multiple=True, metavar="GLOB", help="Take the tags that match.")
+@click.option(
+    "--semver", "ranges", multiple=True, metavar="RANGE", help="Take versions in a range."
+)
+@click.option("--newest", type=click.IntRange(min=1), metavar="N", help="Keep the newest N only.")
+@click.option(
+    "--newest-by",
+    type=click.Choice([str(order) for order in Order]),
+    default=str(Order.SEMVER),
+    show_default=True,
+    help="What newest means.",
+)
+@platform_option
+@click.option("--rewrite-index", is_flag=True, help="Write a new index of the platforms taken.")
+@click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
+@click.option("--recheck", is_flag=True, help="Look for new referrers of unchanged images too.")
+@click.option("--dry-run", is_flag=True, help="Show what would be taken, and why the rest not.")
+@store_option
+@plain_http_option
+@common_options
+def mirror(
+    invocation: Invocation,
+    *,
+    references: tuple[str, ...],
+    globs: tuple[str, ...],
+    ranges: tuple[str, ...],
+    newest: int | None,
+    newest_by: str,
+    platforms: Platforms,
+    rewrite_index: bool,
+    no_referrers: bool,
+    recheck: bool,
+    dry_run: bool,
+) -> int:
+    """Copy images from registries into the local store, with all that belongs to them.
+
+    REF is a reference such as alpine:3.19 or quay.io/team/app@sha256:…; with --tags, --semver or
+    --newest it is a repository whose tags are chosen. Without any REF the config's `mirror` entries
+    are taken. What the store has already is not fetched again, and one image that fails does not
+    stop the others.
+    """
+    app = invocation.app()
+    tags = _selection(globs, ranges, newest, newest_by)
+    walk = WalkRules(platforms, rewrite_index=rewrite_index)
+    if references:
+        wanted = _from_arguments(references, tags, walk, referrers=not no_referrers)
+    elif tags is not None or platforms or rewrite_index:
+        raise UsageError("", "options that choose images need a REF", "name what to mirror")
+    else:
+        wanted = _from_config(app, referrers=not no_referrers)
+
+    async def work(view: EventView) -> Result:
+        async with app.registries(view.emit) as upstream:
+            selection = await select(wanted, upstream)
+            if dry_run:
+                return _preview(selection)
+            async with app.open_store(create=True) as store, store.writing():
+                limits = CopyLimits(recheck=recheck)
+                report = await mirror_images(selection, upstream, store, limits, view.emit)
+        return Result(copy_document(report), copy_lines(report, "mirrored"), report.error())
+
+    return perform(invocation, "mirror", work)
+
+
+def _selection(
+    globs: Sequence[str], ranges: Sequence[str], newest: int | None, newest_by: str
+) -> TagSelection | None:
+    if not (globs or ranges or newest):
+        return None
+    return TagSelection(
+        globs=tuple(TagPattern.glob(text) for text in globs),
+        ranges=tuple(VersionRange.parse(text) for text in ranges),
+        newest=Newest(newest, Order(newest_by)) if newest else None,
+    )
+
+
+def _from_arguments(
+    references: Sequence[str], tags: TagSelection | None, walk: WalkRules, *, referrers: bool
+) -> list[Wanted]:
+    if tags is None:
+        parsed = tuple(Reference.parse(text).tagged() for text in references)
+        return [Wanted(parsed, walk=walk, referrers=referrers)]
+    return [
+        Wanted(repository=Repository.parse(text), tags=tags, walk=walk, referrers=referrers)
+        for text in references
+    ]
+
+
+def _from_config(app: App, *, referrers: bool) -> list[Wanted]:
+    if not app.config.mirror:
+        raise UsageError(
+            "",
+            "nothing to mirror: no REF is given, and no config names any",
+            "name images (`airgap mirror alpine:3.19`), or a config with --config",
+        )
+    return [
+        Wanted(
+            entry.references,
+            entry.repository,
+            entry.tags.selection() if entry.tags is not None else TagSelection(),
+            WalkRules(entry.platform_choice, rewrite_index=entry.rewrite_index),
+            referrers and entry.referrers,
+        )
+        for entry in app.config.mirror
+    ]
+
+
+def _preview(selection: Selection) -> Result:
+    document: Document = {
+        "dry_run": True,
+        "images": [str(image.source) for image in selection.images],
+        "repositories": [
+            {
+                "repository": str(choice.repository),
+                "taken": list(choice.chosen.taken),
+                "rejected": [
+                    {"tag": rejection.tag, "reason": rejection.reason}
+                    for rejection in choice.chosen.rejected
+                ],
+                "absent": list(choice.chosen.absent),
+            }
+            for choice in selection.choices
+        ],
+        "failures": [
+            {"source": str(failure.source), "error": error_document(failure.error)}
+            for failure in selection.failures
+            if failure.error is not None
+        ],
+    }
+    error = CopyReport(selection.failures).error() if selection.failures else None
+    return Result(document, _preview_lines(selection), error)
+
+
+def _preview_lines(selection: Selection) -> Iterator[str]:
+    for choice in selection.choices:
+        yield f"{choice.repository.familiar}:"
+        for tag in choice.chosen.taken:
+            yield f"  take   {tag}"
+        for rejection in choice.chosen.rejected:
+            yield f"  leave  {rejection.tag}: {rejection.reason}"
+    listed = {choice.repository for choice in selection.choices}
+    for image in selection.images:
+        if image.source.repository not in listed:
+            yield f"  take   {image.source.familiar}"
+    yield from failure_lines(selection.failures)
+    yield f"{counted(len(selection.images), 'image')} would be mirrored; nothing was written"
