@@ -1,0 +1,64 @@
+"""Real engines on private sockets: Podman's service and Debian's dockerd."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+_START_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+
+
+@asynccontextmanager
+async def podman_service(folder: Path) -> AsyncIterator[str]:
+    """Run ``podman system service`` and give its address."""
+    socket = folder / "podman.sock"
+    storage = ("--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs")
+    command = ("podman", *storage, "system", "service", "--time=0", f"unix://{socket}")
+    async with _service(command, socket, folder / "podman.log"):
+        yield f"unix://{socket}"
+
+
+@asynccontextmanager
+async def docker_engine(folder: Path) -> AsyncIterator[str]:
+    """Run ``dockerd`` without any network and give its address."""
+    socket = folder / "docker.sock"
+    command = (
+        *("dockerd", "-H", f"unix://{socket}", "--data-root", f"{folder}/data"),
+        *("--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
+        *("--storage-driver", "vfs", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
+        *("--ip-forward=false", "--userland-proxy=false"),
+    )
+    async with _service(command, socket, folder / "docker.log"):
+        yield f"unix://{socket}"
+
+
+@asynccontextmanager
+async def _service(command: Sequence[str], socket: Path, log: Path) -> AsyncIterator[None]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
+    try:
+        deadline = asyncio.get_running_loop().time() + _START_SECONDS
+        while not await _listens(socket):
+            late = asyncio.get_running_loop().time() > deadline
+            assert process.returncode is None, log.read_text()
+            assert not late, log.read_text()
+            # Waiting for another process to listen: there is nothing to await but time.
+            await asyncio.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def _listens(socket: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(socket))
+    except OSError:
+        return False
+    writer.close()
+    return True
