@@ -58,13 +58,14 @@ def encode_docker_manifest(
 ) -> DockerManifest:
     """Write as many images as fit into ``limit`` bytes, in their order.
 
-    Names are as docker writes them: without ``docker.io/`` and ``library/``.
+    Names are full ones. Docker itself leaves out ``docker.io/library/``, and so podman takes such
+    an image for one of ``localhost``; every loader reads the full name as it is meant.
     """
     entries: list[str] = []
     left_out: dict[Reference, str] = {}
     size = len("[]\n")
     for image in images:
-        tags = [r.familiar for r in image.references if r.tag is not None]
+        tags = [str(r) for r in image.references if r.tag is not None]
         entry = json.dumps(
             {
                 "Config": blob_name(image.config),

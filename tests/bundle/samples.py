@@ -146,3 +146,8 @@ def content_of(source: Source) -> dict[Digest, bytes]:
     """Return everything that a memory source has."""
     assert isinstance(source, MemorySource)
     return source.blobs
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of what is in a folder."""
+    return sorted(path.name for path in folder.iterdir())

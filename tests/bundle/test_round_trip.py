@@ -38,6 +38,7 @@ from tests.bundle.samples import (
     QUICK,
     Collected,
     content_of,
+    names_in,
     plan_of,
     roots_of,
     several_images,
@@ -79,7 +80,7 @@ async def test_the_report_has_the_digest_of_the_file(tmp_path: Path) -> None:
     assert report.digest.hex == hashlib.sha256(content).hexdigest()
     assert report.size == len(content)
     assert (tmp_path / "b.tar.sha256").read_text() == f"{report.digest.hex}  b.tar\n"
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["b.tar", "b.tar.sha256"]
+    assert names_in(tmp_path) == ["b.tar", "b.tar.sha256"]
 
 
 class FileSource(MemorySource):
