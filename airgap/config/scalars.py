@@ -123,7 +123,7 @@ def read_path(value: Any, info: ValidationInfo) -> Path:
 
 def _host(text: str) -> str:
     host = _without_scheme(text)
-    Repository(host, "x")
+    Repository(host, "any/path")
     if not names_a_host(host):
         raise value_error(
             f"{text!r} is not a registry host as references name it",

@@ -30,6 +30,8 @@ from airgap.oci.reference import Reference, Repository, names_a_host
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _FIELDS = ("host", "path", "rest", "name")
 _PROBE = "x"
+_BELOW = "x/x"
+"""Two components, as names on Docker Hub have at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,8 @@ class Destination:
             )
         if slash and not path:
             raise InvalidReference(repr(text), "ends in a slash", f"write {domain}")
-        checked = Repository(domain, path or _PROBE)
-        return cls(checked.domain, path)
+        _check(domain, path)
+        return cls(domain, path)
 
     def repository(self, path: str) -> Repository:
         """Return the repository at a path below.
@@ -107,7 +109,7 @@ class MappingRule:
                     "does not begin with a registry host",
                     f"write docker.io/{self.prefix} for Docker Hub",
                 )
-            Repository(host, path or _PROBE)
+            _check(host, path)
         if self.change is Change.STRIP:
             return
         unknown = [name for name in _FIELD.findall(self.value) if name not in _FIELDS]
@@ -224,6 +226,11 @@ def host_component(domain: str) -> str:
         raise InvalidReference(repr(domain), "does not hold an IPv6 address") from None
     short = "_".join(f"{int(group, 16):x}" for group in groups)
     return short + port.replace(":", "_")
+
+
+def _check(host: str, path: str) -> None:
+    """Check what a repository's name may begin with; the path may be empty."""
+    Repository(host, f"{path}/{_BELOW}" if path else _BELOW)
 
 
 def _refuse_collisions(pairs: Iterable[tuple[Reference, Reference]]) -> None:
