@@ -24,7 +24,7 @@ _LOWEST: NaturalKey = ()
 
 _VERSION = r"[vV]?(?:\d+|[xX*])(?:\.(?:\d+|[xX*])){0,3}(?:-[0-9A-Za-z.]+)?"
 _HYPHEN = re.compile(rf"\s*({_VERSION})\s+-\s+({_VERSION})\s*", re.ASCII)
-_COMPARATOR = re.compile(rf"\s*(\^|~>?|>=|<=|>|<|==?|)\s*({_VERSION})\s*,?", re.ASCII)
+_COMPARATOR = re.compile(rf"\s*(\^|~>?|>=|<=|>|<|==?|)\s*({_VERSION})(?:\s*,\s*|\s+|\Z)", re.ASCII)
 _MEANING = "ranges look like >=1.2 <2, ^1.4, ~1.2, 1.x or 1.2 - 1.4"
 
 
