@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +28,13 @@ _REBUILD = "take it over with `airgap store rebuild`, which reads the layout and
 
 @dataclass(frozen=True, slots=True)
 class OpenStore:
-    """A store that has been found fit to use."""
+    """A store that has been found fit to use; whoever has it closes ``held`` in the end."""
 
     places: Places
     database: Database
     store_id: str
     writable: bool
+    held: ExitStack
 
 
 def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
@@ -53,22 +55,23 @@ def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
         _check_place(places, create=create)
     writable = _is_writable(places)
     if writable:
-        _make_folders(places, sync=sync)
+        make_folders(places, sync=sync)
     elif not places.catalog.exists():
         raise NotPermitted(
             str(path), "a store cannot be made here", "see who may write to this folder"
         )
-    database = open_sqlite(places.catalog, sync=sync, writable=writable)
-    try:
+    with ExitStack() as stack:
+        if writable:
+            # A rebuild replaces the catalog's file, so it waits until nobody has it open.
+            stack.enter_context(shared_lock(places.use_lock))
+        database = open_sqlite(places.catalog, sync=sync, writable=writable)
+        stack.callback(database.close)
         store_id = _check_catalog(places, database, writable=writable)
         if writable:
             write_index(places, database, sync=sync)
             if not places.marker.exists():
                 replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
-    except BaseException:
-        database.close()
-        raise
-    return OpenStore(places, database, store_id, writable)
+        return OpenStore(places, database, store_id, writable, stack.pop_all())
 
 
 def _check_place(places: Places, *, create: bool) -> None:
@@ -110,7 +113,8 @@ def _is_writable(places: Places) -> bool:
     )
 
 
-def _make_folders(places: Places, *, sync: bool) -> None:
+def make_folders(places: Places, *, sync: bool) -> None:
+    """Make whatever folder of a store is not there."""
     with explained(places.root):
         if not places.root.exists():
             places.root.mkdir(parents=True, exist_ok=True)
@@ -125,7 +129,6 @@ def _make_folders(places: Places, *, sync: bool) -> None:
 
 
 def _check_catalog(places: Places, database: Database, *, writable: bool) -> str:
-    # While a rebuild puts a new catalog in place nobody may be looking at the old one.
     with database.reading() as connection:
         has_tables = inspect(connection).has_table(schema.meta.name)
     if not has_tables:

@@ -25,7 +25,7 @@ class Places:
         STORE/airgap/ingest/<uuid>.tmp                           any other unfinished file
         STORE/airgap/ingest/uploads/<id>, <id>.json              uploads of registry clients
         STORE/airgap/sessions/<uuid>                             locked by a running copy
-        STORE/airgap/locks/{sweep,index}                         what processes exclude by
+        STORE/airgap/locks/{use,sweep,index}                        what processes exclude by
         STORE/airgap/trash/                                      on its way out
         STORE/airgap/quarantine/                                 damaged blobs, kept to look at
     """
@@ -91,6 +91,11 @@ class Places:
     def index_lock(self) -> Path:
         """Exclusive while ``index.json`` is written."""
         return self.own / "locks" / "index"
+
+    @property
+    def use_lock(self) -> Path:
+        """Shared while a process has the store open; exclusive while its catalog is replaced."""
+        return self.own / "locks" / "use"
 
     def folders(self) -> tuple[Path, ...]:
         """Return every folder that must be there, parents first."""

@@ -64,6 +64,7 @@ class Store:
         self.database = found.database
         self.store_id = found.store_id
         self.writable = found.writable
+        self._held = found.held
         self.sync = sync
         self.threads = Threads()
         self.session = Session(found.places)
@@ -102,7 +103,7 @@ class Store:
         store = cls(found, sync=sync, long_lived=long_lived)
         try:
             yield store
-            await store._publisher.caught_up()
+            await store.settle()
         finally:
             store._close()
 
@@ -111,7 +112,7 @@ class Store:
         self.threads.close()
         while self.session.is_live:
             self.session.end()
-        self.database.close()
+        self._held.close()
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
@@ -122,6 +123,10 @@ class Store:
             yield
         finally:
             await self.threads.ask(self.session.end)
+
+    async def settle(self) -> None:
+        """Wait until all that was put is on disk and in the catalog."""
+        await self._publisher.caught_up()
 
     # Source: content by digest, wherever it belongs
 
