@@ -98,6 +98,11 @@ class ScriptedRegistry:
         return self.random
 
     @property
+    def url(self) -> str:
+        """The base URL, without a slash at the end."""
+        return self.contents.url
+
+    @property
     def habits(self) -> Habits:
         """How this registry differs from others."""
         return self.contents.habits
@@ -227,10 +232,10 @@ class ScriptedRegistry:
 async def scripted_registry(tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedRegistry]:
     """Run a scripted registry on a free loopback port until the block ends."""
     registry = ScriptedRegistry()
-    runner = web.ServerRunner(web.Server(registry.handle))
+    runner = web.ServerRunner(web.Server(registry.handle), shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls, shutdown_timeout=1)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         port = runner.addresses[0][1]
         registry.host = f"127.0.0.1:{port}"
