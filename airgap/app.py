@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from airgap.config.loading import find_config, load_config
 from airgap.config.model import Config
 from airgap.config.registries import CredentialsSection, RegistrySection
 from airgap.content.events import Emit, discard
 from airgap.errors import ConfigError
-from airgap.registry.client import RegistryClient
 from airgap.registry.settings import ClientSettings, HostSettings, Login, SchemePolicy
-from airgap.store.store import Store
+
+if TYPE_CHECKING:
+    from airgap.registry.client import RegistryClient
+    from airgap.store.store import Store
 
 _MAX_SECRET = 64 * 1024
 
@@ -75,6 +78,9 @@ class App:
         self, *, create: bool = False, long_lived: bool = False
     ) -> AbstractAsyncContextManager[Store]:
         """Open the local store."""
+        # Each adapter costs a tenth of a second to load, and many commands need only one of them.
+        from airgap.store.store import Store  # noqa: PLC0415 - see above
+
         return Store.open(
             self.store_path, create=create, sync=self.config.store.sync, long_lived=long_lived
         )
@@ -85,6 +91,8 @@ class App:
         Raises:
             ConfigError: a password's file or variable is not there.
         """
+        from airgap.registry.client import RegistryClient  # noqa: PLC0415 - see open_store
+
         hosts = {
             host: self._host_settings(host, section)
             for host, section in self.config.registries.items()

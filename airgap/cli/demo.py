@@ -37,7 +37,7 @@ from airgap.usecases.mirror import Wanted, mirror, select
 from airgap.usecases.push import PushReport, PushRequest, push
 
 
-@click.command(short_help="Show the whole way on this machine, between two registries.")
+@click.command()
 @click.option(
     "--keep", type=click.Path(path_type=Path), metavar="DIR", help="Leave everything in DIR."
 )
@@ -180,13 +180,11 @@ def _document(
 
 
 def _lines(document: Document, seconds: float, kept: Path | None) -> list[str]:
+    carried, saved = human_size(document["bytes"]), human_size(document["bytes_saved"])
     lines = [
         "",
-        (
-            f"{counted(document['images'], 'image')} in {counted(document['blobs'], 'blob')}: "
-            f"{human_size(document['bytes'])} carried, {human_size(document['bytes_saved'])} saved by "
-            f"deduplication, {seconds:.1f} seconds"
-        ),
+        f"{counted(document['images'], 'image')}, {counted(document['blobs'], 'blob')}, {carried} "
+        + f"carried, {saved} saved by deduplication, {seconds:.1f} seconds",
     ]
     if not document["differences"]:
         lines.append("every tag resolves to the same digest on both sides")

@@ -27,7 +27,7 @@ from airgap.usecases.export import ExportRequest, plan_export
 from airgap.usecases.export import export as export_bundle
 
 
-@click.command(short_help="Pack images of the local store into a bundle.")
+@click.command()
 @click.argument("references", nargs=-1, metavar="[CHANNEL | REF…]")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The bundle to write."

@@ -26,7 +26,7 @@ from airgap.usecases.import_bundle import survey_import
 from airgap.usecases.push import PushReport, PushRequest, push
 
 
-@click.command("import", short_help="Verify a bundle, take it in, and push it on.")
+@click.command("import")
 @click.argument("bundle_file", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--to", "destination", metavar="REGISTRY", help="Push on to this registry[/prefix].")
 @click.option("--direct", is_flag=True, help="Push straight from the bundle, past the store.")

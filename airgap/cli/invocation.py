@@ -6,12 +6,14 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from airgap.app import App
 from airgap.oci.platform import Platform
+
+if TYPE_CHECKING:
+    from airgap.app import App
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,6 +42,9 @@ class Invocation:
         Raises:
             ConfigError: the config does not say what it must.
         """
+        # Loaded here, so that help and completion come without the adapters.
+        from airgap.app import App  # noqa: PLC0415 - see above
+
         return App.start(self.config, self.store, plain_http=self.plain_http)
 
 

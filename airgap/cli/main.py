@@ -16,20 +16,26 @@ from airgap.cli.invocation import Invocation
 from airgap.errors import AirgapError
 
 _COMMANDS = {
-    "mirror": "airgap.cli.mirror:mirror",
-    "export": "airgap.cli.export:export",
-    "import": "airgap.cli.import_bundle:import_bundle",
-    "push": "airgap.cli.push:push",
-    "images": "airgap.cli.images:images",
-    "inspect": "airgap.cli.inspect:inspect",
-    "verify": "airgap.cli.verify:verify",
-    "serve": "airgap.cli.serve:serve",
-    "store": "airgap.cli.store:store",
-    "config": "airgap.cli.config:config",
-    "demo": "airgap.cli.demo:demo",
-    "completion": "airgap.cli.completion:completion",
+    "mirror": ("airgap.cli.mirror:mirror", "Copy images from registries into the local store."),
+    "export": ("airgap.cli.export:export", "Pack images of the local store into a bundle."),
+    "import": (
+        "airgap.cli.import_bundle:import_bundle",
+        "Verify a bundle, take it in, and push it on.",
+    ),
+    "push": ("airgap.cli.push:push", "Push images of the local store into a registry."),
+    "images": ("airgap.cli.images:images", "List the images of the local store."),
+    "inspect": ("airgap.cli.inspect:inspect", "Show what a bundle is and does."),
+    "verify": ("airgap.cli.verify:verify", "Check a bundle completely, taking nothing in."),
+    "serve": ("airgap.cli.serve:serve", "Serve the local store as a registry."),
+    "store": ("airgap.cli.store:store", "Check, repair, tidy and rebuild the local store."),
+    "config": ("airgap.cli.config:config", "Check the config; print an example or the schema."),
+    "demo": ("airgap.cli.demo:demo", "Show the whole way on this machine."),
+    "completion": ("airgap.cli.completion:completion", "Print a shell's completion script."),
 }
-"""Each command and where it lives; the order is that of ``airgap --help``."""
+"""Each command, where it lives and what it does; the order is that of ``airgap --help``.
+
+The words stand here, so that the list of commands can be shown without importing any of them.
+"""
 
 
 class LazyGroup(click.Group):
@@ -43,12 +49,18 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         del ctx
-        where = _COMMANDS.get(cmd_name)
-        if where is None:
+        if cmd_name not in _COMMANDS:
             return None
+        where, _ = _COMMANDS[cmd_name]
         module, _, attribute = where.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with what they do."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -32,7 +32,7 @@ from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
 
 
-@click.command(short_help="Copy images from registries into the local store.")
+@click.command()
 @click.argument("references", nargs=-1, metavar="[REF…]")
 @click.option("--tags", "globs", multiple=True, metavar="GLOB", help="Take the tags that match.")
 @click.option(

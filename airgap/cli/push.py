@@ -29,7 +29,7 @@ from airgap.usecases.push import PushRequest, plan_push
 from airgap.usecases.push import push as push_images
 
 
-@click.command(short_help="Push images of the local store into a registry.")
+@click.command()
 @click.argument("references", nargs=-1, metavar="[REF…]")
 @click.option("--to", "destination", metavar="REGISTRY", help="The registry[/prefix] to push to.")
 @click.option("--all", "everything", is_flag=True, help="Push everything that the store has.")

@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside a peer in the same run; they assert nothing about time."""
