@@ -168,7 +168,8 @@ class Upload:
         if failure.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and self._make_smaller():
             self._session = None
             return
-        if failure.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+        out_of_place = failure.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+        if out_of_place:
             failure = Failure(FailureKind.BROKEN, failure.detail)
         elif failure.status == HTTPStatus.BAD_REQUEST and "DIGEST_INVALID" in failure.detail:
             if self._received == 0 or not self._habits.resumes:
@@ -182,7 +183,11 @@ class Upload:
             # The session is gone, not the repository: that one let us begin.
             failure = Failure(FailureKind.BROKEN, failure.detail)
         await attempts.failed(failure)
+        before = self._received
         await self._look_how_far()
+        if out_of_place and self._received == before and self._habits.chunk_size is not None:
+            # The piece was where it belongs, so it was too large (GHCR says 416 of that).
+            self._make_smaller()
 
     def _make_smaller(self) -> bool:
         current = self._habits.chunk_size
@@ -209,8 +214,10 @@ class Upload:
         try:
             answer = await self._host.call(call)
             found = _RANGE.fullmatch(answer.headers.get("Range", ""))
-            received = int(found[1]) + 1 if found else 0
-            if not _WORTH_RESUMING <= received <= self._feed.size:
+            # "0-0" is what registries say of no byte as well as of one.
+            received = int(found[1]) + 1 if found and int(found[1]) else 0
+            worth = _WORTH_RESUMING if self._habits.chunk_size is None else 0
+            if not worth <= received <= self._feed.size:
                 return
             self._session = session_of(answer, self._host)
         except AirgapError as error:
