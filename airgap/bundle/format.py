@@ -35,6 +35,11 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _MAX_TEXT = 255
 
 
+def is_id(text: str) -> bool:
+    """Tell whether ``text`` can be the id of a bundle, or the name of a channel."""
+    return _ID.fullmatch(text) is not None
+
+
 class Kind(StrEnum):
     """Whether a bundle stands alone."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import airgap
-from airgap.bundle.format import BundleManifest, encode_bundle_json
+from airgap.bundle.format import BundleManifest, encode_bundle_json, is_id
 from airgap.errors import UsageError
 
 _ID_LENGTH = 32
@@ -33,6 +33,20 @@ class BundleIdentity:
     channel: str | None = None
     sequence: int | None = None
     tool: str = f"airgap {airgap.__version__}"
+
+    def __post_init__(self) -> None:
+        """Hold the grammar of ids and channels.
+
+        Raises:
+            UsageError: the id or the channel is outside of it.
+        """
+        for what, value in (("bundle id", self.id), ("channel", self.channel)):
+            if value is not None and not is_id(value):
+                raise UsageError(
+                    repr(value),
+                    f"is not a {what}",
+                    "use at most 128 letters, digits, '.', '_', '-'",
+                )
 
 
 def creation_time(pinned: str | None, environment: Mapping[str, str], now: datetime) -> datetime:

@@ -15,6 +15,7 @@ from airgap.bundle.format import (
     MAX_BUNDLE_JSON_SIZE,
     BundleManifest,
     BundleReference,
+    decode_bundle_json,
     docker_manifest_descriptor,
     encode_bundle_json,
 )
@@ -24,7 +25,7 @@ from airgap.bundle.output import DEFAULT_OPTIONS, BundleOutput, WriteOptions, Wr
 from airgap.bundle.pump import BLOCK_SIZE
 from airgap.bundle.thread import OwnThread
 from airgap.content.plan import CopyPlan
-from airgap.content.ports import BlobReader, OnBytes, OpenBlob, Source, TagMove
+from airgap.content.ports import BlobReader, FileRegion, OnBytes, OpenBlob, Source, TagMove
 from airgap.errors import Unsupported
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -117,6 +118,7 @@ class BundleWriter:
             UsageError: the file is there already.
             NoSpace: the disk cannot take the whole bundle.
             Unsupported: there are too many blobs for one bundle.
+            ContentMismatch: the plan is not one that a bundle can hold (a name twice, for one).
         """
         inside = frozenset(plan.digests())
         docker = await make_docker_manifest(self._source, plan.roots, inside)
@@ -147,6 +149,8 @@ class BundleWriter:
                 f"{len(plan.items):,} blobs are more than one bundle takes",
                 "export fewer images at once",
             )
+        # What could not be read on the other side is better not written.
+        decode_bundle_json(raw)
         signatures = self._sign(raw) if self._sign is not None else {}
         head = head_members(manifest, raw, docker.raw, signatures)
         layout = lay_out([(name, len(content)) for name, content in head], manifest.blobs)
@@ -185,21 +189,20 @@ class BundleWriter:
             NoSpace: the disk is full.
         """
         del repository
-        member = self._next(descriptor)
+        blob = self._next(descriptor)
         async with open_at(0) as reader:
-            await self._thread.run(self._begin, member)
-            await self._append(reader, on_bytes)
-        await self._thread.run(self._end, member)
+            if reader.region is not None:
+                await self._thread.run(self._copy, blob, reader.region, _on_the_loop(on_bytes))
+            else:
+                await self._take_pieces(blob, reader, on_bytes)
 
-    async def _append(self, reader: BlobReader, on_bytes: OnBytes) -> None:
-        if reader.region is not None:
-            loop = asyncio.get_running_loop()
+    def _copy(self, blob: BlobMember, region: FileRegion, on_bytes: OnBytes) -> None:
+        self._begin(blob)
+        self._output.copy_content(region, on_bytes)
+        self._end(blob, b"")
 
-            def tell(count: int) -> None:
-                loop.call_soon_threadsafe(on_bytes, count)
-
-            await self._thread.run(self._output.copy_content, reader.region, tell)
-            return
+    async def _take_pieces(self, blob: BlobMember, reader: BlobReader, on_bytes: OnBytes) -> None:
+        await self._thread.run(self._begin, blob)
         pieces: list[bytes] = []
         waiting = 0
         async for piece in reader:
@@ -209,17 +212,16 @@ class BundleWriter:
             if waiting >= BLOCK_SIZE:
                 await self._thread.run(self._output.write_content, b"".join(pieces))
                 pieces, waiting = [], 0
-        await self._thread.run(self._output.write_content, b"".join(pieces))
+        await self._thread.run(self._end, blob, b"".join(pieces))
 
     async def put_manifest(self, repository: Repository, manifest: Manifest) -> None:
         """Append the next manifest of the plan."""
         del repository
-        member = self._next(manifest.descriptor)
+        blob = self._next(manifest.descriptor)
 
         def write() -> None:
-            self._begin(member)
-            self._output.write_content(manifest.raw)
-            self._end(member)
+            self._begin(blob)
+            self._end(blob, manifest.raw)
 
         await self._thread.run(write)
 
@@ -235,7 +237,8 @@ class BundleWriter:
         self._output.write(blob.member.header)
         self._output.begin(blob.item.descriptor)
 
-    def _end(self, blob: BlobMember) -> None:
+    def _end(self, blob: BlobMember, last_piece: bytes) -> None:
+        self._output.write_content(last_piece)
         self._output.end()
         self._output.write(bytes(tar.padding(blob.member.size)))
 
@@ -260,6 +263,16 @@ class BundleWriter:
             prepared.manifest,
             prepared.docker.left_out,
         )
+
+
+def _on_the_loop(on_bytes: OnBytes) -> OnBytes:
+    """Return a function that tells ``on_bytes`` from another thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell(count: int) -> None:
+        loop.call_soon_threadsafe(on_bytes, count)
+
+    return tell
 
 
 @dataclass(frozen=True, slots=True)
