@@ -104,9 +104,10 @@ class PlainStream(ByteStream):
         return piece
 
     def skip_to(self, position: int, what: str) -> None:
-        """Go on to a later position, without reading what is between."""
-        del what
-        if position != self.position:
+        """Go on to a later position, without reading what is between where the file can seek."""
+        if not self._file.seekable():
+            super().skip_to(position, what)
+        elif position != self.position:
             with telling(self.path):
                 self.position = self._file.seek(position)
 

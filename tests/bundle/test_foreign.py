@@ -13,6 +13,7 @@ import pytest
 import zstandard
 
 from airgap.bundle.inspect import inspect_bundle
+from airgap.bundle.verify import verify_bundle
 from airgap.errors import BundleDamaged, NotFound
 from tests.bundle.samples import several_images, write_bundle
 
@@ -84,3 +85,10 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
     """The exit code tells a wrong name from a damaged bundle."""
     with pytest.raises(NotFound):
         inspect_bundle(tmp_path / "b")
+
+
+def test_verify_tells_other_files_apart_too(tmp_path: Path) -> None:
+    """It reads without seeking, and still says what there is instead of a bundle."""
+    (tmp_path / "b").write_bytes(DOCKER_SAVE)
+    with pytest.raises(BundleDamaged, match="image archive"):
+        verify_bundle(tmp_path / "b")
