@@ -11,14 +11,13 @@ from typing import BinaryIO
 
 from airgap.archive.members import read_region
 from airgap.archive.names import ArchiveImage
-from airgap.content.plan import CopyPlan, PlannedItem, in_travel_order
-from airgap.content.ports import BlobReader, FileRegion, TagMove
-from airgap.content.walk import WalkRules, walk_image
+from airgap.content.ports import BlobReader, FileRegion
 from airgap.errors import ArchiveDamaged, InvalidReference, NotFound, NotPermitted
+from airgap.image.threads import StopSign, in_thread
+from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
-from airgap.oci.manifest import MAX_MANIFEST_SIZE, Role, parse_manifest
-from airgap.oci.platform_filter import Platforms
+from airgap.oci.manifest import MAX_MANIFEST_SIZE, Child, Role, parse_manifest
 from airgap.oci.reference import Reference, Repository
 
 PIECE = 1024 * 1024
@@ -81,6 +80,7 @@ class ArchiveSource:
         self._find_region = find_region
         self._made = made or {}
         self._named: dict[Reference, Descriptor] = {}
+        self._whole: set[Digest] = set()
         for image in images:
             for name in image.names:
                 if self._named.setdefault(name, image.descriptor) != image.descriptor:
@@ -112,24 +112,30 @@ class ArchiveSource:
         return found[0]
 
     async def resolve(self, reference: Reference) -> Descriptor:
-        """Return what a name or digest stands for in the archive."""
+        """Return what a name or digest stands for, having looked that all below it is inside.
+
+        So an archive that misses a layer is refused before the first byte of it moves.
+
+        Raises:
+            ArchiveDamaged: something below it is not inside, or has another size.
+        """
         if reference.digest is not None:
-            return await self._by_digest(reference, reference.digest)
-        descriptor = self._named.get(reference)
-        if descriptor is None:
+            descriptor = await self._by_digest(reference, reference.digest)
+        elif reference in self._named:
+            descriptor = self._named[reference]
+        else:
             raise NotFound(
                 reference.familiar, f"is not in {self._what}", f"it holds: {self._offer()}"
             )
+        await in_thread(lambda sign: self._check_whole(descriptor, sign))
         return descriptor
 
     async def read_manifest(self, repository: Repository, descriptor: Descriptor) -> bytes:
         """Return a manifest's bytes."""
-        made = self._made.get(descriptor.digest)
-        if made is not None:
-            return made
-        region = await self._region(repository, descriptor)
-        what = f"{self._what}: {descriptor.digest}"
-        return await asyncio.to_thread(read_region, region, what, MAX_MANIFEST_SIZE)
+        raw = await asyncio.to_thread(self._manifest_bytes, descriptor)
+        if raw is None:
+            raise NotFound(f"{repository}@{descriptor.digest}", f"is not in {self._what}")
+        return raw
 
     @asynccontextmanager
     async def open_blob(
@@ -146,25 +152,6 @@ class ArchiveSource:
             yield RegionReader(file, region, offset, f"{self._what}: {descriptor.digest}")
         finally:
             file.close()
-
-    async def plan(self, roots: Sequence[TagMove], platforms: Platforms) -> CopyPlan:
-        """Return everything below the roots, having looked that all of it is inside."""
-
-        async def held(_: Descriptor) -> bool:
-            return False
-
-        rules = WalkRules(platforms)
-        items: list[PlannedItem] = []
-        omitted: dict[Digest, Descriptor] = {}
-        for root in roots:
-            repository = root.reference.repository
-            graph = await walk_image(self, repository, root.descriptor, rules, held)
-            items += (PlannedItem(m.descriptor, Role.MANIFEST) for m in graph.manifests.values())
-            for descriptor, role in graph.blobs.values():
-                await self._region(repository, descriptor)
-                items.append(PlannedItem(descriptor, role))
-            omitted |= graph.omitted
-        return CopyPlan(tuple(roots), in_travel_order(items), tuple(omitted.values()))
 
     async def repositories(self) -> AsyncIterator[Repository]:
         """Yield every repository that an image is named in."""
@@ -188,6 +175,59 @@ class ArchiveSource:
             if manifest.subject is not None and manifest.subject.digest == digest:
                 found[image.descriptor.digest] = image.descriptor
         return tuple(found.values())
+
+    def _check_whole(self, root: Descriptor, sign: StopSign) -> None:
+        """Look whether everything below a manifest is inside; entries of an index may be absent."""
+        waiting, seen = [root], set[Digest]()
+        while waiting:
+            sign.check()
+            descriptor = waiting.pop()
+            if descriptor.digest in self._whole | seen:
+                continue
+            seen.add(descriptor.digest)
+            raw = self._manifest_bytes(descriptor)
+            if raw is None:
+                if descriptor is root:
+                    raise self._lacks("manifest", root.digest)
+                continue
+            manifest = parse_manifest(raw, descriptor.media_type, digest=descriptor.digest)
+            waiting += manifest.manifests
+            for child in manifest.children():
+                foreign = media_types.is_foreign_layer(child.descriptor.media_type)
+                if child.role is not Role.MANIFEST and not foreign:
+                    self._check_inside(child)
+        self._whole |= seen
+
+    def _check_inside(self, child: Child) -> None:
+        region = self._find_region(child.descriptor.digest)
+        if region is None:
+            raise self._lacks(child.role, child.descriptor.digest)
+        self._check_size(region, child.descriptor)
+
+    def _lacks(self, role: str, digest: Digest) -> ArchiveDamaged:
+        return ArchiveDamaged(
+            self._what,
+            f"does not hold the {role} {digest} that it names",
+            "save the image again; nothing was taken from it",
+        )
+
+    def _manifest_bytes(self, descriptor: Descriptor) -> bytes | None:
+        made = self._made.get(descriptor.digest)
+        if made is not None:
+            return made
+        region = self._find_region(descriptor.digest)
+        if region is None:
+            return None
+        self._check_size(region, descriptor)
+        return read_region(region, f"{self._what}: {descriptor.digest}", MAX_MANIFEST_SIZE)
+
+    def _check_size(self, region: FileRegion, descriptor: Descriptor) -> None:
+        if region.length != descriptor.size:
+            raise ArchiveDamaged(
+                f"{self._what}: {descriptor.digest}",
+                f"has {region.length:,} bytes where {descriptor.size:,} were announced",
+                "nothing was taken from it",
+            )
 
     def _by_name(self, label: str) -> tuple[ArchiveImage, ...]:
         try:
@@ -216,12 +256,7 @@ class ArchiveSource:
         region = await asyncio.to_thread(self._find_region, descriptor.digest)
         if region is None:
             raise NotFound(f"{repository}@{descriptor.digest}", f"is not in {self._what}")
-        if region.length != descriptor.size:
-            raise ArchiveDamaged(
-                f"{self._what}: {descriptor.digest}",
-                f"has {region.length:,} bytes where {descriptor.size:,} were announced",
-                "nothing was taken from it",
-            )
+        self._check_size(region, descriptor)
         return region
 
     def _offer(self) -> str:

@@ -154,7 +154,7 @@ class _XzReader:
 
     def read(self, size: int, /) -> bytes:
         """Return at most ``size`` plain bytes."""
-        while True:
+        while size:
             if self._decompressor is None:
                 # Streams may be padded with zero bytes (xz format, 2.2).
                 self._input = (self._input or self._stream.read(_PIECE)).lstrip(b"\0")
@@ -175,6 +175,7 @@ class _XzReader:
                 self._decompressor = None
             if plain:
                 return plain
+        return b""
 
 
 class _Guarded:

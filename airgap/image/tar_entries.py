@@ -129,8 +129,10 @@ class TarReader:
 
     def content(self, size: int = _PIECE) -> bytes:
         """Return the next bytes of the current entry, at most ``size``; none at its end."""
+        if not self._left:
+            return b""
         piece = self._stream.read(min(size, self._left))
-        if not piece and self._left:
+        if not piece:
             raise self._damaged("ends in the middle of a file")
         self._left -= len(piece)
         self._position += len(piece)
