@@ -25,7 +25,12 @@ MAX_VALUES = 100_000
 
 MAX_DEPTH = 32
 
-_STANDARD_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "timestamp", "value", "merge", "map", "seq")
+)
+"""What YAML takes plain text, mappings and lists for; all of it is text here."""
+
 _MERGE = "<<"
 
 
@@ -101,7 +106,7 @@ class _Reading:
         if id(node) in self.open_nodes or len(path) > MAX_DEPTH:
             cause = "contains itself" if id(node) in self.open_nodes else "is nested too deeply"
             raise ConfigProblems([Problem(self.lines.get(path, 1), dotted(path), cause)])
-        if not node.tag.startswith(_STANDARD_TAG):
+        if node.tag not in _PLAIN_TAGS:
             self.problem(node, path, f"the YAML tag {node.tag} means nothing here")
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)

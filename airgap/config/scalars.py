@@ -123,14 +123,14 @@ def read_path(value: Any, info: ValidationInfo) -> Path:
 
 def _host(text: str) -> str:
     host = _without_scheme(text)
-    Repository(host, "any/path")
+    if host in {"index.docker.io", "registry-1.docker.io"}:
+        raise value_error(f"{text!r} is called docker.io in references", "write docker.io")
     if not names_a_host(host):
         raise value_error(
             f"{text!r} is not a registry host as references name it",
             f"write it with its domain or port, such as {host}:5000",
         )
-    if host in {"index.docker.io", "registry-1.docker.io"}:
-        raise value_error(f"{text!r} is called docker.io in references", "write docker.io")
+    Repository(host, "any/path")
     return host
 
 

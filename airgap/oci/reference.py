@@ -145,7 +145,9 @@ class Reference:
             return cls(Repository.parse(name), tag, digest)
         except InvalidReference as error:
             shown = text if len(text) <= MAX_PATH_LENGTH else text[:MAX_PATH_LENGTH] + "…"
-            cause = "is not a reference" if error.thing == repr(text) else f"{error}"
+            cause = error.cause
+            if error.thing != repr(text):
+                cause = f"is not a reference: {error.thing} {error.cause}"
             raise InvalidReference(repr(shown), cause, error.hint) from None
 
     def tagged(self) -> Reference:
