@@ -105,6 +105,9 @@ def api_error(error: AirgapError, endpoint: Endpoint) -> ApiError:
     if isinstance(error, NotFound):
         code = _NOT_FOUND.get(endpoint, Code.NAME_UNKNOWN)
         return ApiError(HTTPStatus.NOT_FOUND, code, message)
+    if isinstance(error, Refused) and endpoint is Endpoint.UPLOAD:
+        # Another process that serves the same place has the upload in hand.
+        return ApiError(HTTPStatus.CONFLICT, Code.BLOB_UPLOAD_INVALID, message)
     if isinstance(error, ContentMismatch):
         manifest = endpoint is Endpoint.MANIFEST
         code = Code.MANIFEST_INVALID if manifest else Code.DIGEST_INVALID

@@ -24,6 +24,7 @@ class _Lease:
 
     upload: Upload | None = None
     body: BodyReader | None = None
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -48,14 +49,12 @@ class UploadDesk:
         Raises:
             ApiError: there is no such upload (404).
         """
-        lease = self._leases.get((repository, upload_id))
-        if lease is not None and lease.upload is not None:
-            return lease.upload.size
-        upload = await self._find(repository, upload_id)
-        try:
+        while (lease := self._leases.get((repository, upload_id))) is not None:
+            if lease.upload is not None:
+                return lease.upload.size
+            await lease.opened.wait()
+        async with self.take(repository, upload_id) as upload:
             return upload.size
-        finally:
-            await upload.close()
 
     @asynccontextmanager
     async def take(
@@ -78,13 +77,15 @@ class UploadDesk:
             await older.released.wait()
         lease = self._leases[key] = _Lease(body=body)
         try:
-            lease.upload = await self._find(repository, upload_id)
+            upload = lease.upload = await self._find(repository, upload_id)
+            lease.opened.set()
             try:
-                yield lease.upload
+                yield upload
             finally:
-                await lease.upload.close()
+                await upload.close()
         finally:
             del self._leases[key]
+            lease.opened.set()
             lease.released.set()
 
     async def _find(self, repository: Repository, upload_id: str) -> Upload:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -12,7 +13,9 @@ import pytest
 from airgap.content.hosting import Hosting
 from airgap.oci import media_types
 from airgap.oci.digest import Digest
+from airgap.oci.reference import Repository
 from airgap.server import RunningRegistry, ServerSettings, running_registry
+from airgap.server.sweeper import sweep_uploads
 from tests.server.api import Api
 from tests.support.images import image, index, random_layer
 
@@ -21,9 +24,12 @@ async def test_a_broken_upload_goes_on_where_it_was(api: Api, registry: RunningR
     """What came before the connection broke is kept, told, and gone on from."""
     content = random_layer(1, 300_000).content
     location = (await api.post("app")).headers["Location"]
-    head = f"PATCH {location} HTTP/1.1\nHost: x\nContent-Length: {len(content)}\n\n"
-    _, writer = await asyncio.open_connection(registry.host, registry.port)
-    writer.write(head.replace("\n", "\r\n").encode() + content[:100_000])
+    reader, writer = await asyncio.open_connection(registry.host, registry.port)
+    head = f"PATCH {location} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n"
+    writer.write(f"{head}Expect: 100-continue\r\n\r\n".encode())
+    assert b"100 Continue" in await reader.readline()
+    writer.write(content[:100_000])
+    await writer.drain()
     writer.close()
     await writer.wait_closed()
     taken = 1
@@ -221,13 +227,22 @@ async def test_an_upload_belongs_to_its_repository(api: Api) -> None:
 
 async def test_an_idle_upload_expires(hosting: Hosting) -> None:
     """Nobody's upload stays for ever."""
-    settings = ServerSettings(upload_seconds=0.01)
-    async with running_registry(hosting, settings) as running, aiohttp.ClientSession() as session:
-        api = Api(session, running.url)
-        location = (await api.post("app")).headers["Location"]
-        status = 204
-        while status != 404:
-            status = (await api.request("GET", location)).status
+    upload = await hosting.begin_upload(Repository("localhost", "app"))
+    await upload.close()
+    expired = asyncio.Event()
+
+    class Watched:
+        """The host, watched by the test."""
+
+        async def expire_uploads(self, older_than: float) -> int:
+            count = await hosting.expire_uploads(older_than)
+            if count:
+                expired.set()
+            return count
+
+    async with sweep_uploads(cast("Hosting", Watched()), 0.01):
+        await expired.wait()
+    assert await hosting.find_upload(Repository("localhost", "app"), upload.id) is None
 
 
 async def test_a_tag_of_the_referrers_fallback_is_a_tag(api: Api) -> None:
