@@ -181,11 +181,11 @@ def _document(
 
 def _lines(document: Document, seconds: float, kept: Path | None) -> list[str]:
     carried, saved = human_size(document["bytes"]), human_size(document["bytes_saved"])
-    lines = [
-        "",
+    summary = (
         f"{counted(document['images'], 'image')}, {counted(document['blobs'], 'blob')}, {carried} "
-        + f"carried, {saved} saved by deduplication, {seconds:.1f} seconds",
-    ]
+        f"carried, {saved} saved by deduplication, {seconds:.1f} seconds"
+    )
+    lines = ["", summary]
     if not document["differences"]:
         lines.append("every tag resolves to the same digest on both sides")
     if kept is not None:
