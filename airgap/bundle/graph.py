@@ -63,15 +63,14 @@ class BundleGraph:
 
     def problems(self) -> Iterator[str]:
         """Yield what is missing from the graph, and what no reference leads to."""
-        roots = [TagMove(r.reference, r.descriptor) for r in self.bundle.present]
         reached = set[Digest]()
-        for root in roots:
+        for root in self.bundle.present:
+            walk = _Walk(self, frozenset(), referrers=True)
             try:
-                plan = self.plan([root], frozenset(), referrers=True)
+                walk.visit(Child(root.descriptor, Role.MANIFEST))
             except NotFound as error:
                 yield f"{root.reference} is incomplete: {error}"
-            else:
-                reached.update(plan.digests())
+            reached |= walk.taken
         yield from (
             f"{digest} is inside, and no reference leads to it"
             for digest in self.items

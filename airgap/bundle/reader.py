@@ -257,34 +257,43 @@ class CompressedBundle(Bundle):
         Raises:
             BundleDamaged: the bundle is cut short or changed.
         """
-        blobs = self.head.layout.blobs
-        left = sum(digest in blobs for digest in wanted)
+        coming = [b for digest, b in self.head.layout.blobs.items() if digest in wanted]
         stream = await self._thread.run(self._stream)
+        previous: Member | None = None
         try:
-            for digest, blob in blobs.items():
-                if not left:
-                    return
-                if digest not in wanted:
-                    continue
-                left -= 1
-                await self._thread.run(members.enter, stream, blob.member)
-                yield blob.item.descriptor, self._opener(blob, stream)
-                await self._thread.run(self._pass, stream, blob.member)
-                if blob.member.end == self.head.layout.content_end:
-                    await self._thread.run(members.expect_end, stream, self.head.layout.size)
+            for blob in coming:
+                first = await self._thread.run(self._advance, stream, previous, blob.member)
+                yield blob.item.descriptor, self._opener(blob, stream, first)
+                previous = blob.member
+            if previous is not None:
+                await self._thread.run(self._finish, stream, previous)
         finally:
             await self._thread.run(stream.close)
+
+    def _advance(self, stream: ByteStream, previous: Member | None, member: Member) -> bytes:
+        """Leave one member, enter another, and read the beginning of its content."""
+        if previous is not None:
+            self._pass(stream, previous)
+        members.enter(stream, member)
+        return stream.read(min(member.size, PIECE_SIZE), member.name)
+
+    def _finish(self, stream: ByteStream, last: Member) -> None:
+        self._pass(stream, last)
+        if last.end == self.head.layout.content_end:
+            members.expect_end(stream, self.head.layout.size)
 
     def _pass(self, stream: ByteStream, member: Member) -> None:
         stream.skip_to(member.content_start + member.size, member.name)
         members.leave(stream, member)
 
-    def _opener(self, blob: BlobMember, stream: ByteStream) -> OpenBlob:
+    def _opener(self, blob: BlobMember, stream: ByteStream, first: bytes) -> OpenBlob:
+        fresh = [_StreamReader(blob.member, stream, self._thread, first)]
+
         @asynccontextmanager
         async def open_at(offset: int) -> AsyncIterator[BlobReader]:
             del offset
-            if stream.position == blob.member.content_start:
-                yield _StreamReader(blob.member, stream, self._thread)
+            if fresh:
+                yield fresh.pop()
                 return
             async with self._reopened(blob) as reader:
                 yield reader
@@ -295,8 +304,8 @@ class CompressedBundle(Bundle):
     async def _reopened(self, blob: BlobMember) -> AsyncIterator[BlobReader]:
         stream = await self._thread.run(self._stream)
         try:
-            await self._thread.run(members.enter, stream, blob.member)
-            yield _StreamReader(blob.member, stream, self._thread)
+            first = await self._thread.run(self._advance, stream, None, blob.member)
+            yield _StreamReader(blob.member, stream, self._thread, first)
         finally:
             await self._thread.run(stream.close)
 
@@ -306,10 +315,13 @@ class _StreamReader:
     member: Member
     stream: ByteStream
     thread: OwnThread
+    first: bytes
     offset: int = 0
     region: FileRegion | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self.first:
+            yield self.first
         end = self.member.content_start + self.member.size
         while self.stream.position < end:
             count = min(end - self.stream.position, PIECE_SIZE)
