@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, String, delete, literal, select
 
 from airgap.content.parallel import for_each
 from airgap.content.ports import OnBytes
@@ -203,8 +203,7 @@ def _with_names(connection: Connection, found: Iterable[tuple[Digest, str]]) -> 
 def _needing(connection: Connection, digest: Digest) -> tuple[Reference, ...]:
     """Return the names of the images that have a piece of content."""
     edge, repository, tag = schema.edges.c, schema.repositories.c, schema.tags.c
-    start = select(schema.blobs.c.digest).where(schema.blobs.c.digest == digest)
-    above = start.union(select(edge.child).where(edge.child == digest)).cte("above", recursive=True)
+    above = select(literal(digest, String).label("digest")).cte("above", recursive=True)
     above = above.union(select(edge.parent).join(above, edge.child == above.c.digest))
     rows = connection.execute(
         select(repository.domain, repository.path, tag.name)

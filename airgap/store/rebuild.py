@@ -67,6 +67,7 @@ async def rebuild_catalog(
         sync: make it survive a power cut.
 
     Raises:
+        InvalidReference: an entry is named by a tag alone, and no ``repository`` is given.
         NotFound: there is no such folder.
         StoreUnusable: it is no layout, or another process is using the store.
     """
@@ -96,8 +97,11 @@ def _rebuild(places: Places, repository: Repository | None, *, sync: bool) -> Re
             with database.writing() as connection:
                 create_tables(connection)
                 _fill(connection, places, repository, report)
-        finally:
+        except BaseException:
             database.close()
+            _remove_database(new)
+            raise
+        database.close()
         _remove_database(places.catalog)
         with explained(places.catalog):
             new.replace(places.catalog)
@@ -183,11 +187,11 @@ def _reference(
             except InvalidReference:
                 continue
     if repository is None:
-        label = names[0] if names else "an entry without name"
-        report.skipped.append(
-            f"{digest}: {label} is not a full name; say which repository it is of"
+        raise InvalidReference(
+            names[0] if names else digest,
+            "the layout names this image without a repository",
+            "say which repository the images of the layout belong to",
         )
-        return None
     tag = next((name for name in names if is_tag(name)), None)
     return Reference(repository, tag) if tag else Reference(repository, digest=digest)
 

@@ -211,23 +211,27 @@ class Uploads:
 
 
 def expire_uploads(places: Places, older_than: float) -> int:
-    """Remove uploads whose files nobody has open or has touched for ``older_than`` seconds."""
+    """Remove uploads that nobody has open or has touched for ``older_than`` seconds.
+
+    Returns:
+        How many they were.
+    """
     deadline = time.time() - older_than
     expired = 0
     with explained(places.uploads):
-        for path in sorted(places.uploads.iterdir()):
-            if path.suffix == ".json":
-                if not path.with_suffix("").exists() and path.stat().st_mtime <= deadline:
-                    path.unlink(missing_ok=True)
-                continue
+        for note in sorted(places.uploads.glob("*.json")):
+            data = note.with_suffix("")
             try:
-                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
             except FileNotFoundError:
+                # An upload that was killed while it began or ended.
+                if note.stat().st_mtime <= deadline:
+                    note.unlink(missing_ok=True)
                 continue
             try:
                 if os.fstat(descriptor).st_mtime <= deadline and try_lock(descriptor):
-                    path.unlink(missing_ok=True)
-                    path.with_suffix(".json").unlink(missing_ok=True)
+                    data.unlink(missing_ok=True)
+                    note.unlink(missing_ok=True)
                     expired += 1
             finally:
                 os.close(descriptor)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from airgap.content.copy_images import ImageCopy, copy_images
 from airgap.content.ports import TagMove
-from airgap.errors import NotFound, StoreUnusable
+from airgap.errors import InvalidReference, NotFound, StoreUnusable
 from airgap.oci.platform_filter import ALL_PLATFORMS
 from airgap.oci.reference import Reference, Repository
 from airgap.store.fsck import check_store
@@ -116,16 +116,18 @@ async def test_a_rebuild_brings_everything_back(root: Path) -> None:
         assert (await check_store(store)).is_clean
 
 
-async def test_a_layout_of_umoci_or_skopeo_is_taken_over(root: Path, tmp_path: Path) -> None:
+async def test_a_layout_of_skopeo_is_taken_over(root: Path, tmp_path: Path) -> None:
     """What skopeo wrote, under a bare tag, becomes an image of the repository that is named."""
     built = image([random_layer(1)])
     async with Store.open(tmp_path / "first", create=True) as store:
         await put_image(store, named("1"), built)
     origin = f"oci:{tmp_path / 'first'}:{named('1')}"
-    subprocess.run(["skopeo", "copy", "-q", origin, f"oci:{root}:v1"], check=True)
-    report = await rebuild_catalog(root)
-    assert report.names == 0
-    assert "say which repository" in report.skipped[0]
+    copying = await asyncio.create_subprocess_exec("skopeo", "copy", "-q", origin, f"oci:{root}:v1")
+    assert await copying.wait() == 0
+    written = (root / "index.json").read_bytes()
+    with pytest.raises(InvalidReference, match="v1"):
+        await rebuild_catalog(root)
+    assert (root / "index.json").read_bytes() == written
     repository = Repository.parse("localhost/taken")
     report = await rebuild_catalog(root, repository=repository)
     assert report.names == 1

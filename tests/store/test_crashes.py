@@ -121,7 +121,7 @@ async def test_a_blob_goes_on_where_a_killed_process_stopped(root: Path) -> None
 
 
 async def test_a_damaged_beginning_costs_only_time(root: Path) -> None:
-    """If the disk has garbled what was there, the blob is fetched whole, and no source is blamed."""
+    """If the disk garbled what was there, the blob is fetched whole, and no source is blamed."""
     async with running(STUCK_IN_A_BLOB, root):
         pass
     async with Store.open(root) as store:

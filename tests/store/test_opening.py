@@ -149,9 +149,8 @@ async def test_read_only_media_can_be_read(root: Path, read_only: Path) -> None:
     built = image([random_layer(1)])
     async with Store.open(root, create=True) as store:
         descriptor = await put_image(store, REFERENCE, built)
-    await asyncio.to_thread(
-        subprocess.run, ["mount", "-o", "remount,bind,ro", read_only], check=True
-    )
+    mounting = await asyncio.create_subprocess_exec("mount", "-o", "remount,bind,ro", read_only)
+    assert await mounting.wait() == 0
     async with Store.open(read_only) as store:
         assert not store.writable
         assert await store.resolve(REFERENCE) == descriptor
