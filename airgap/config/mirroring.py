@@ -31,12 +31,14 @@ class NewestSection(Section):
     """How many to keep. A number alone means that many by `semver`."""
 
     model_config = also_written_as("integer")
+    short_forms: ClassVar = "a whole number"
 
     count: Count
     """How many; by `semver`, so many for each entry of `suffixes`."""
 
     by: Order = Order.SEMVER
-    """By version, or by the time that each image says it was created (one small request a tag)."""
+    """By version, or by the time that each image says it was created, which costs two or three
+    small requests a tag."""
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +70,7 @@ class TagsSection(Section):
     """Which tags of the repository. `all` takes every one; a list takes those by name."""
 
     model_config = also_written_as("string", "array")
+    short_forms: ClassVar = "`all`, a list of tags"
 
     explained: ClassVar = {
         "latest": "write `newest` for the newest few, or `names: [latest]` for the tag",
@@ -128,6 +131,7 @@ class MirrorEntry(Section):
     """What to mirror: `references`, or a `repository` with `tags`. Text alone is one reference."""
 
     model_config = also_written_as("string")
+    short_forms: ClassVar = "a reference"
 
     explained: ClassVar = {
         "source": "write `repository` for tags of a repository, or `references`",

@@ -8,9 +8,13 @@ from enum import StrEnum
 from importlib import resources
 from typing import Annotated, Any, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from airgap.config.model import Config
 from airgap.config.scalars import Placeholder, Words
 from airgap.config.section import Section, essence
+
+_REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +24,8 @@ class KeyDescription:
     Attributes:
         path: dotted, with ``[]`` for an item of a list and ``HOST`` for a name of one's own.
         values: what it takes, in words.
-        default: what holds when it is not set, in YAML; empty where it has to be set or nothing
-            does.
+        default: what holds when it is not set, in YAML; ``required`` where it has to be set; empty
+            where nothing does.
         meaning: what it is for.
         is_section: whether it holds further keys.
     """
@@ -43,7 +47,7 @@ def describe_keys(section: type[Section] = Config, prefix: str = "") -> Iterator
         yield KeyDescription(
             path,
             _words(annotation),
-            "" if field.is_required() or is_section else _shown(field.get_default()),
+            _default(field, is_section=is_section),
             " ".join((field.description or "").split()),
             is_section,
         )
@@ -57,7 +61,7 @@ def reference_tables() -> dict[str, str]:
     for key in describe_keys():
         top = key.path.partition(".")[0].partition("[")[0]
         rows = tables.setdefault(top, ["| key | takes | default | meaning |", "|---|---|---|---|"])
-        default = f"`{key.default}`" if key.default else ""
+        default = f"`{key.default}`" if key.default not in {"", _REQUIRED} else key.default
         cells = (f"`{key.path}`", key.values, default, key.meaning)
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return {top: "\n".join(rows) + "\n" for top, rows in tables.items()}
@@ -122,10 +126,12 @@ def _words(annotation: Any) -> str:
         return f"a section for each {named.text}"
     if arguments:
         item = _words(arguments[-1])
-        return "a list of sections" if item == "a section" else f"{item}; or a list"
+        is_section = item.endswith("a section")
+        return f"a list, each item {item}" if is_section else f"{item}; or a list"
     if issubclass(inner, StrEnum):
         return ", ".join(f"`{member}`" for member in inner)
-    return "a section"
+    short: str = inner.short_forms
+    return f"{short} or a section" if short else "a section"
 
 
 def _note(annotation: Any, kind: type[Any]) -> Any:
@@ -134,7 +140,12 @@ def _note(annotation: Any, kind: type[Any]) -> Any:
     return next((note for note in get_args(annotation)[1:] if isinstance(note, kind)), None)
 
 
-def _shown(default: object) -> str:
+def _default(field: FieldInfo, *, is_section: bool) -> str:
+    if field.is_required():
+        return _REQUIRED
+    default = field.get_default()
+    if is_section:
+        return ""
     if default is None or default in {(), ""}:
         return ""
     return str(default).lower() if isinstance(default, bool) else str(default)

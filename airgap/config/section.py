@@ -38,6 +38,9 @@ class Section(BaseModel):
         use_attribute_docstrings=True,
     )
 
+    short_forms: ClassVar[str] = ""
+    """What may stand in place of the section, in words."""
+
     explained: ClassVar[Mapping[str, str]] = {}
     """Keys that people may expect and that are left out on purpose, each with the reason."""
 
