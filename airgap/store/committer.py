@@ -15,6 +15,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection
@@ -75,6 +76,25 @@ class Operation(Generic[Result]):
     future: Future[Result] = field(default_factory=Future)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Those who wait for a batch: an error of the batch, whatever it is, is raised at each."""
+
+    batch: Sequence[Operation[Any]]
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> bool:
+        if error is None:
+            return False
+        for operation in self.batch:
+            operation.future.set_exception(error)
+        return True
+
+
 class Committer:
     """The one thread of a store that publishes."""
 
@@ -120,15 +140,13 @@ class Committer:
                 self._publish_or_fail(batch)
 
     def _publish_or_fail(self, batch: Sequence[Operation[Any]]) -> None:
-        try:
+        with _Waiting(batch):
             outcomes = self._publish(batch)
-        except BaseException as error:  # noqa: BLE001 - whoever waits gets it, whatever it is
-            outcomes = [error] * len(batch)
-        for operation, outcome in zip(batch, outcomes, strict=True):
-            if isinstance(outcome, BaseException):
-                operation.future.set_exception(outcome)
-            else:
-                operation.future.set_result(outcome)
+            for operation, outcome in zip(batch, outcomes, strict=True):
+                if isinstance(outcome, AirgapError):
+                    operation.future.set_exception(outcome)
+                else:
+                    operation.future.set_result(outcome)
 
     def _publish(self, batch: Sequence[Operation[Any]]) -> list[Any]:
         # Held shared by every publisher, so that collection never takes content out between its

@@ -24,6 +24,13 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
+def free_bytes(path: Path) -> int:
+    """Return how many bytes the file system of a path still takes from us."""
+    with explained(path):
+        status = os.statvfs(path)
+    return status.f_bavail * status.f_frsize
+
+
 def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
     """Write all of ``data``; the system may take it in several pieces."""
     rest = memoryview(data)

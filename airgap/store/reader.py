@@ -77,3 +77,16 @@ def _open(path: Path, offset: int, name: str) -> tuple[FileRegion, int]:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def read_small(path: Path, limit: int, name: str) -> bytes:
+    """Return a file's bytes, one more than ``limit`` at most.
+
+    Raises:
+        NotFound: there is no such file; the error is about ``name``.
+    """
+    try:
+        with explained(path), path.open("rb") as file:
+            return file.read(limit + 1)
+    except NotFound:
+        raise NotFound(name, "is not in the store") from None

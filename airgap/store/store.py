@@ -10,7 +10,6 @@ Two views of one thing:
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -30,11 +29,11 @@ from airgap.oci.reference import Reference, Repository
 from airgap.store import graph, lookups, removal
 from airgap.store.changes import Change, Member, move_tags
 from airgap.store.committer import Committer, Operation, SmallFile, StagedFile
+from airgap.store.durable import free_bytes
 from airgap.store.intake import SMALL_SIZE, Intake
 from airgap.store.opening import OpenStore, open_store
-from airgap.store.os_errors import explained
 from airgap.store.publisher import Publisher
-from airgap.store.reader import open_reader
+from airgap.store.reader import open_reader, read_small
 from airgap.store.sessions import Session
 from airgap.store.threads import Threads
 from airgap.store.uploads import StoreUpload, Uploads
@@ -145,10 +144,8 @@ class Store:
     async def read_manifest(self, repository: Repository, descriptor: Descriptor) -> bytes:
         """Return a manifest's bytes from whatever repository has it."""
         path = self.places.blob(descriptor.digest)
-        try:
-            raw = await self.threads.on_files(_read_limited, path)
-        except NotFound:
-            raise NotFound(f"{repository}@{descriptor.digest}", "is not in the store") from None
+        name = f"{repository}@{descriptor.digest}"
+        raw = await self.threads.on_files(read_small, path, MAX_MANIFEST_SIZE, name)
         if len(raw) > MAX_MANIFEST_SIZE:
             raise ContentMismatch(descriptor.digest, "is far too large to be a manifest")
         return raw
@@ -269,7 +266,7 @@ class Store:
 
     async def free_bytes(self) -> int:
         """Return how many bytes the file system still takes from us."""
-        return await self.threads.on_files(_free_bytes, self.places.root)
+        return await self.threads.on_files(free_bytes, self.places.root)
 
     # Listings
 
@@ -394,14 +391,3 @@ class Store:
 
 def _is_recent(used: float) -> bool:
     return used > time.time() - USE_RESOLUTION
-
-
-def _read_limited(path: Path) -> bytes:
-    with explained(path), path.open("rb") as file:
-        return file.read(MAX_MANIFEST_SIZE + 1)
-
-
-def _free_bytes(path: Path) -> int:
-    with explained(path):
-        status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
