@@ -121,7 +121,9 @@ def error_of(failure: Failure, thing: str, host: str) -> AirgapError:
             hint = "check the registry's name, and this machine's name servers"
         case FailureKind.TLS:
             hint = f"set the registry's CA file, or put it at /etc/containers/certs.d/{host}/ca.crt"
-            if "wrong version" in failure.detail or "packet length" in failure.detail:
+            if "alert" in failure.detail:
+                hint = "it may want a client certificate: set one, or put it into certs.d"
+            elif "wrong version" in failure.detail or "packet length" in failure.detail:
                 hint = "it does not seem to speak TLS; allow plain http for it if that is intended"
         case FailureKind.NO_CONNECTION:
             hint = "check the host and port, the network and the proxy settings"

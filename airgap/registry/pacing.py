@@ -22,6 +22,7 @@ Clock = Callable[[], float]
 
 
 _SMALLEST_BURST = 16 * 1024
+_SHORTEST_SLEEP = 0.001
 
 
 class Lane(Enum):
@@ -50,7 +51,8 @@ class Bucket:
         """Take units, and wait until they are due; callers are served in order of arrival."""
         now = self._clock()
         self._spent_until = max(self._spent_until, now - 1.0) + units / self._per_second
-        if self._spent_until > now:
+        # What is too short to sleep stays as debt, so that the pace is kept all the same.
+        if self._spent_until - now >= _SHORTEST_SLEEP:
             await self._sleep(self._spent_until - now)
 
 

@@ -144,7 +144,15 @@ def _failure_of(error: Exception, patience: float) -> Failure:
         case aiohttp.ClientResponseError():
             return Failure(FailureKind.BROKEN, "what it answered is not HTTP")
         case _:
-            return Failure(FailureKind.BROKEN, "the connection broke off")
+            return _broken(error)
+
+
+def _broken(error: Exception) -> Failure:
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLError) and "ALERT" in (cause.reason or ""):
+        # In TLS 1.3 a server refuses our certificate, or the lack of one, after the handshake.
+        return Failure(FailureKind.TLS, f"it refuses us ({_tls_reason(cause)})")
+    return Failure(FailureKind.BROKEN, "the connection broke off")
 
 
 def _connection_failure(error: Exception) -> Failure:

@@ -35,7 +35,8 @@ def converse(
     asked: list[TokenRequest] = []
     try:
         asked.append(next(flow))
-        asked.extend(map(flow.send, replies))
+        for reply in replies:
+            asked.append(flow.send(reply))  # noqa: PERF401 - map() would swallow StopIteration
     except StopIteration as end:
         return asked, end.value
     except (ExchangeFailed, AirgapError) as error:
