@@ -83,12 +83,3 @@ def parse_rate(text: str) -> int:
     if rate < 1:
         raise UsageError(repr(text), "is less than a byte per second")
     return rate
-
-
-def format_size(size: int) -> str:
-    """Return a size that :func:`parse_size` reads back as the same number of bytes."""
-    for table, mark in ((_BINARY, "iB"), (_DECIMAL, "B")):
-        for unit, factor in sorted(table.items(), key=lambda item: -item[1]):
-            if factor > 1 and size >= factor and size % factor == 0:
-                return f"{size // factor}{unit.upper() if mark == 'iB' else unit}{mark}"
-    return f"{size}B"

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from airgap.config.meanings import meanings
 from airgap.config.model import Config
 from airgap.config.scalars import Placeholder, Words
 from airgap.config.section import Section, essence
@@ -39,6 +40,7 @@ class KeyDescription:
 
 def describe_keys(section: type[Section] = Config, prefix: str = "") -> Iterator[KeyDescription]:
     """Yield every key that the file may have, in the order of the model."""
+    texts = meanings(section)
     for name, field in section.model_fields.items():
         annotation = section.keys()[field.alias or name]
         path = f"{prefix}{field.alias or name}"
@@ -48,7 +50,7 @@ def describe_keys(section: type[Section] = Config, prefix: str = "") -> Iterator
             path,
             _words(annotation),
             _default(field, is_section=is_section),
-            " ".join((field.description or "").split()),
+            texts[name],
             is_section,
         )
         if is_section:
@@ -74,12 +76,29 @@ def example_config() -> str:
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON schema (2020-12) that editors check a config file with."""
-    schema = _as_files_are(Config.model_json_schema(by_alias=True, mode="validation"))
+    schema = Config.model_json_schema(by_alias=True, mode="validation")
+    for section in _sections(Config):
+        described = schema if section is Config else schema["$defs"][section.__name__]
+        # A section with short forms is the last of its alternatives.
+        properties = [described, *described.get("anyOf", ())][-1]["properties"]
+        for name, text in meanings(section).items():
+            key = section.model_fields[name].alias or name
+            properties[key]["description"] = text
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **schema,
+        **_as_files_are(schema),
         "title": "airgap config",
     }
+
+
+def _sections(section: type[Section]) -> set[type[Section]]:
+    """Return a section and every one below it."""
+    found = {section}
+    for annotation in section.keys().values():
+        inner, _ = _innermost(annotation)
+        if isinstance(inner, type) and issubclass(inner, Section):
+            found |= _sections(inner)
+    return found
 
 
 def _as_files_are(schema: Any) -> Any:

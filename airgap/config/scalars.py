@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, PlainSerializer, PlainValidator, Validatio
 from pydantic import WithJsonSchema as Schema
 from pydantic_core import PydanticCustomError
 
-from airgap.config.quantities import parse_rate, parse_size
+from airgap.config.quantities import parse_rate
 from airgap.errors import AirgapError
 from airgap.oci.name_mapping import Destination
 from airgap.oci.platform import Platform
@@ -211,12 +211,6 @@ Number: TypeAlias = Annotated[
     parsed(_number, float),
     Schema({"type": "number", "exclusiveMinimum": 0}),
     Words("a number"),
-]
-Size: TypeAlias = Annotated[
-    int,
-    parsed(parse_size, int),
-    Schema({"type": ["string", "integer"]}),
-    Words("a size, such as `700MB`, `4GiB-1`"),
 ]
 Rate: TypeAlias = Annotated[
     int, parsed(parse_rate, int), Schema(_TEXT), Words("bytes and a time, such as `20MiB/s`")

@@ -35,7 +35,6 @@ class Section(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         arbitrary_types_allowed=True,
-        use_attribute_docstrings=True,
     )
 
     short_forms: ClassVar[str] = ""

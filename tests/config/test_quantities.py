@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airgap.config.quantities import (
     MAX_BYTES,
     MEDIA_SIZES,
-    format_size,
     parse_rate,
     parse_size,
 )
@@ -109,10 +108,13 @@ def test_media_leave_room_for_their_file_system() -> None:
     assert MEDIA_SIZES["cd"] < 700 * 1024**2 < 360_000 * 2048
 
 
-@given(st.integers(1, MAX_BYTES))
-def test_formatting_and_parsing_are_inverse(size: int) -> None:
-    """Not a byte is lost on the way."""
-    assert parse_size(format_size(size)) == size
+@given(st.integers(2, 9000), st.sampled_from("kmgtp"), st.integers(0, 1000))
+def test_units_multiply_and_bytes_come_off(number: int, unit: str, less: int) -> None:
+    """Exactly, for every unit; the letter's case does not matter."""
+    power = "kmgtp".index(unit) + 1
+    assume(number * 1024**power <= MAX_BYTES)
+    assert parse_size(f"{number}{unit.upper()}iB-{less}") == number * 1024**power - less
+    assert parse_size(f"{number}{unit}B-{less}") == number * 1000**power - less
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[0-9.]+ ?[kKMGTPi]*[bB]?-?[0-9]*", fullmatch=True))

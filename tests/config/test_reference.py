@@ -104,6 +104,19 @@ def test_the_schema_is_closed_and_knows_no_null() -> None:
     assert set(schema["properties"]) == set(reference_tables())
 
 
+def test_the_schema_says_what_each_key_is_for() -> None:
+    """Editors show it beside the key."""
+    schema = json_schema()
+    described = [
+        key
+        for section in _schemas(schema)
+        for key in section.get("properties", {}).values()
+        if "description" in key
+    ]
+    texts = {key.meaning for key in describe_keys()}
+    assert {key["description"] for key in described} == texts
+
+
 def test_the_schema_allows_the_short_forms() -> None:
     """One reference, ``tags: all``, ``newest: 3``, a list of one without brackets."""
     definitions = json_schema()["$defs"]
