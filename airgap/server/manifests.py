@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from airgap.content.ports import TagMove
+from airgap.content.ports import TagMove, capability
 from airgap.errors import AirgapError
 from airgap.oci import media_types
 from airgap.oci.digest import Digest
@@ -14,6 +14,7 @@ from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest, Role, parse_manifes
 from airgap.oci.reference import Reference, is_tag
 from airgap.server.answers import ApiError, Code
 from airgap.server.call import Call, empty
+from airgap.server.pull_through import Freshens
 
 _MAX_TAGS = 100
 """Tags that one push may set; the specification asks for at least 10."""
@@ -22,14 +23,18 @@ _MAX_TAGS = 100
 async def get_manifest(call: Call) -> web.Response:
     """Send a manifest byte for byte, in the one type it has."""
     reference = _reference(call)
+    upstream = capability(call.hosting, Freshens)
+    warning = await upstream.freshen(reference) if upstream is not None else None
     descriptor = await call.hosting.find(reference)
     if descriptor is None:
         raise _unknown()
     headers = {
         "Content-Type": descriptor.media_type,
-        "Docker-Content-Digest": descriptor.digest,
+        "Docker-Content-Digest": str(descriptor.digest),
         "ETag": f'"{descriptor.digest}"',
     }
+    if warning is not None:
+        headers["Warning"] = f'299 - "{warning}"'
     if call.request.method == "HEAD":
         return empty(HTTPStatus.OK, headers | {"Content-Length": str(descriptor.size)})
     raw = call.service.manifests.get(descriptor.digest)

@@ -1,0 +1,220 @@
+"""Pull-through: what is missing is fetched from upstream once, verified, kept and served.
+
+Only repositories of chosen domains are looked for upstream; all others are as they are. A tag is
+resolved upstream each time, since it may have moved; where upstream does not answer, what it stood
+for last is served with a warning. A digest that is here is never asked for again.
+
+Blobs are fetched when a client wants them, whole and verified before the first byte is served. An
+image of which only some blobs were ever pulled stays incomplete in the store until they are.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any, Protocol, cast, runtime_checkable
+
+from airgap.content.hosting import Hosting
+from airgap.content.ports import BlobReader, Source, TagMove
+from airgap.content.walk import read_verified
+from airgap.errors import (
+    AccessDenied,
+    AirgapError,
+    ContentMismatch,
+    NotFound,
+    RegistryFault,
+    Unreachable,
+)
+from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
+from airgap.oci.manifest import Manifest, Role, parse_manifest
+from airgap.oci.reference import Reference, Repository
+from airgap.server.single_flight import SingleFlight
+
+_REMEMBERED = 20_000
+"""Blobs whose sizes are kept in mind: a few MiB at most."""
+
+_LEARN_FROM = 1000
+"""Tags that are read to find out again what a repository's blobs are."""
+
+_UPSTREAM_IS_AWAY = (Unreachable, RegistryFault, AccessDenied, NotFound)
+
+
+@runtime_checkable
+class Freshens(Protocol):
+    """A host whose content is another place's, and can be brought up to date."""
+
+    async def freshen(self, reference: Reference) -> str | None:
+        """Bring what a name stands for up to date.
+
+        Returns:
+            A warning for the client where what is here may be out of date, else None.
+
+        Raises:
+            AirgapError: upstream cannot be asked, and nothing under this name is here.
+        """
+        ...
+
+
+@asynccontextmanager
+async def pulling_through(
+    hosting: Hosting, upstream: Source, domains: frozenset[str]
+) -> AsyncIterator[Hosting]:
+    """Have a host that fetches what it lacks until the block ends.
+
+    Args:
+        hosting: where everything is kept, and what is served.
+        upstream: where missing images come from.
+        domains: the domains whose repositories are looked for upstream (``docker.io``).
+    """
+    place = PullThrough(hosting, upstream, domains)
+    try:
+        yield cast("Hosting", place)
+    finally:
+        await place.close()
+
+
+class PullThrough:
+    """A host that is another host, except that it fetches what it lacks."""
+
+    def __init__(self, hosting: Hosting, upstream: Source, domains: frozenset[str]) -> None:
+        self._hosting = hosting
+        self._upstream = upstream
+        self._domains = domains
+        self._flights = SingleFlight()
+        self._known: OrderedDict[tuple[Repository, Digest], Descriptor] = OrderedDict()
+
+    def __getattr__(self, name: str) -> Any:
+        """Leave everything else to the host."""
+        return getattr(self._hosting, name)
+
+    async def close(self) -> None:
+        """Stop fetching."""
+        await self._flights.close()
+
+    async def freshen(self, reference: Reference) -> str | None:
+        """Fetch a manifest that is missing; resolve a tag upstream, and move it where it moved."""
+        if reference.repository.domain not in self._domains:
+            return None
+        here = await self._hosting.find(reference)
+        if here is not None and reference.digest is not None:
+            return None
+        try:
+            with _blaming_upstream():
+                await self._flights.do(reference, partial(self._fetch, reference))
+        except _UPSTREAM_IS_AWAY as error:
+            if here is not None:
+                return _warning(error)
+            if isinstance(error, NotFound):
+                return None
+            raise
+        return None
+
+    async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
+        """Return the size of a blob that is here or that a manifest here names."""
+        size = await self._hosting.blob_size(repository, digest)
+        if size is not None or repository.domain not in self._domains:
+            return size
+        named = await self._named(repository, digest)
+        return named.size if named is not None else None
+
+    @asynccontextmanager
+    async def open_blob(
+        self, repository: Repository, descriptor: Descriptor, offset: int = 0
+    ) -> AsyncIterator[BlobReader]:
+        """Open a blob, fetched first where it is missing."""
+        digest = descriptor.digest
+        if (
+            repository.domain in self._domains
+            and await self._hosting.blob_size(repository, digest) is None
+        ):
+            named = await self._named(repository, digest)
+            if named is None:
+                raise NotFound(f"{repository}@{digest}", "no manifest here names this blob")
+            with _blaming_upstream():
+                await self._flights.do(
+                    (repository, digest), partial(self._fetch_blob, repository, named)
+                )
+        async with self._hosting.open_blob(repository, descriptor, offset) as reader:
+            yield reader
+
+    async def _fetch(self, reference: Reference) -> None:
+        repository = reference.repository
+        descriptor = await self._upstream.resolve(reference)
+        if await self._hosting.find(Reference(repository, digest=descriptor.digest)) is None:
+            manifest = await read_verified(self._upstream, repository, descriptor)
+            await self._hosting.put_manifest(repository, manifest)
+            self._remember(repository, manifest)
+        if reference.tag is not None and await self._hosting.find(reference) != descriptor:
+            await self._hosting.move_tags([TagMove(reference, descriptor)])
+
+    async def _fetch_blob(self, repository: Repository, descriptor: Descriptor) -> None:
+        def open_at(offset: int) -> AbstractAsyncContextManager[BlobReader]:
+            return self._upstream.open_blob(repository, descriptor, offset)
+
+        await self._hosting.put_blob(repository, descriptor, open_at, _unwatched)
+
+    async def _named(self, repository: Repository, digest: Digest) -> Descriptor | None:
+        """Return the descriptor of a blob that a manifest of the repository names."""
+        if (repository, digest) not in self._known:
+            await self._flights.do(("learn", repository), partial(self._learn, repository))
+        return self._known.get((repository, digest))
+
+    async def _learn(self, repository: Repository) -> None:
+        """Read the repository's manifests again: a restart, or too many blobs, made us forget."""
+        seen: set[Digest] = set()
+        count = 0
+        try:
+            async for tag in self._hosting.tags(repository):
+                root = await self._hosting.find(Reference(repository, tag))
+                if root is not None:
+                    await self._learn_below(repository, root, seen)
+                count += 1
+                if count == _LEARN_FROM:
+                    return
+        except NotFound:
+            return
+
+    async def _learn_below(
+        self, repository: Repository, descriptor: Descriptor, seen: set[Digest]
+    ) -> None:
+        reference = Reference(repository, digest=descriptor.digest)
+        if descriptor.digest in seen or await self._hosting.find(reference) is None:
+            return
+        seen.add(descriptor.digest)
+        raw = await self._hosting.read_manifest(repository, descriptor)
+        manifest = parse_manifest(raw, descriptor.media_type, digest=descriptor.digest)
+        self._remember(repository, manifest)
+        for entry in manifest.manifests:
+            await self._learn_below(repository, entry, seen)
+
+    def _remember(self, repository: Repository, manifest: Manifest) -> None:
+        for child in manifest.children():
+            if child.role is not Role.MANIFEST:
+                key = (repository, child.descriptor.digest)
+                self._known[key] = child.descriptor
+                self._known.move_to_end(key)
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def _unwatched(byte_count: int) -> None:
+    """Take progress and do nothing."""
+
+
+@contextmanager
+def _blaming_upstream() -> Iterator[None]:
+    """Turn wrong content into a fault of the registry that it came from, not of our client."""
+    try:
+        yield
+    except ContentMismatch as error:
+        raise RegistryFault(error.thing, error.cause, error.hint) from None
+
+
+def _warning(error: AirgapError) -> str:
+    cause = "".join(
+        c if c.isascii() and c.isprintable() and c not in '"\\' else " " for c in f"{error}"
+    )
+    return f"upstream was not asked, this may be out of date ({cause[:200]})"

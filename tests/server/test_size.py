@@ -1,0 +1,103 @@
+"""Large layers and many clients, in bounded memory: the registry as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from airgap.oci.digest import Digest
+from tests.server.api import Api
+
+_MIB = 1024 * 1024
+_LIMIT = 150 * _MIB
+"""Bytes of memory that the registry may take with 50 clients (issue 6)."""
+
+
+@dataclass
+class Process:
+    """A registry that runs by itself."""
+
+    url: str
+    pid: int
+
+    def peak_memory(self) -> int:
+        """Return the most memory that it ever had, in bytes."""
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+        raise AssertionError("no VmHWM in /proc")
+
+
+@asynccontextmanager
+async def registry_process(store: Path) -> AsyncIterator[Process]:
+    """Run a registry over a store in a process of its own."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.server.serve", str(store)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdin is not None
+    try:
+        url = (await process.stdout.readline()).decode().strip()
+        yield Process(url, process.pid)
+    finally:
+        process.stdin.close()
+        await process.wait()
+
+
+async def push_layer(api: Api, size: int) -> Digest:
+    """Push a layer of so many MiB as a stream that is nowhere in memory."""
+    hasher = hashlib.sha256()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(size):
+            piece = number.to_bytes(4, "big") * (_MIB // 4)
+            hasher.update(piece)
+            yield piece
+
+    location = (await api.post("app")).headers["Location"]
+    assert (await api.request("PATCH", location, body=pieces())).status == 202
+    digest = Digest(f"sha256:{hasher.hexdigest()}")
+    assert (await api.request("PUT", location, query={"digest": digest})).status == 201
+    return digest
+
+
+async def pull_layer(session: aiohttp.ClientSession, url: str, digest: Digest) -> bool:
+    """Pull a layer without keeping it; tell whether its bytes are right."""
+    hasher = hashlib.sha256()
+    async with session.get(f"{url}/v2/app/blobs/{digest}") as response:
+        async for piece in response.content.iter_any():
+            hasher.update(piece)
+    return hasher.hexdigest() == digest.hex
+
+
+@pytest.mark.parametrize("size", [200])
+async def test_a_large_layer_goes_in_and_out_in_bounded_memory(tmp_path: Path, size: int) -> None:
+    """A layer of hundreds of MiB is pushed and pulled, and memory does not grow with it."""
+    async with registry_process(tmp_path / "store") as process, aiohttp.ClientSession() as session:
+        digest = await push_layer(Api(session, process.url), size)
+        assert await pull_layer(session, process.url, digest)
+        assert process.peak_memory() < _LIMIT
+
+
+async def test_fifty_clients_push_and_pull_in_bounded_memory(tmp_path: Path) -> None:
+    """Fifty pushes at once, then fifty pulls, stay below the limit."""
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        registry_process(tmp_path / "store") as process,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        api = Api(session, process.url)
+        digests = await asyncio.gather(*(push_layer(api, 4) for _ in range(50)))
+        right = await asyncio.gather(*(pull_layer(session, process.url, d) for d in digests))
+        assert all(right)
+        assert process.peak_memory() < _LIMIT
