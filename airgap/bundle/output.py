@@ -148,22 +148,21 @@ class BundleOutput:
             on_bytes: is told, in this thread, how many more bytes have been taken.
         """
         content, pump = self._open_content, self._open_pump
-        end = content.seen + region.length
         with telling(region.path):
             source = os.open(region.path, os.O_RDONLY | os.O_CLOEXEC)
+        copied = 0
 
         def read_into(space: memoryview) -> int:
             with telling(region.path):
-                return os.preadv(
-                    source, [space], region.offset + region.length - (end - content.seen)
-                )
+                return os.preadv(source, [space], region.offset + copied)
 
         try:
-            while content.seen < end and not self._stopped.is_set():
+            while copied < region.length and not self._stopped.is_set():
                 with telling(self._partial):
-                    count = pump.append_from(read_into, end - content.seen, content.hash)
+                    count = pump.append_from(read_into, region.length - copied, content.hash)
                 if count == 0:
                     break
+                copied += count
                 content.seen += count
                 on_bytes(count)
         finally:
