@@ -28,13 +28,14 @@ class Publisher:
     def __init__(self, committer: Committer, *, may_defer: bool) -> None:
         self._committer = committer
         self._may_defer = may_defer
-        self._waiting: dict[Digest, int] = {}
+        self._waiting: dict[Digest, tuple[int, asyncio.Future[frozenset[Digest]]]] = {}
         self._last: asyncio.Future[frozenset[Digest]] | None = None
         self._failure: BaseException | None = None
 
     def coming_size(self, digest: Digest) -> int | None:
         """Return the size of a small blob that is on its way to disk, else None."""
-        return self._waiting.get(digest)
+        waiting = self._waiting.get(digest)
+        return waiting[0] if waiting is not None else None
 
     async def arrived(self, digests: Iterable[Digest]) -> None:
         """Wait for those of the digests that are on their way to disk.
@@ -68,14 +69,17 @@ class Publisher:
             await self.commit(operation)
             return
         self.raise_failure()
-        while sum(self._waiting.values()) > MAX_WAITING:
+        while sum(size for size, _ in self._waiting.values()) > MAX_WAITING:
             await self.caught_up()
         future = asyncio.wrap_future(self._committer.submit(operation))
-        self._waiting[content.digest] = len(content.content)
+        self._waiting[content.digest] = (len(content.content), future)
         self._last = future
 
         def done(ended: asyncio.Future[frozenset[Digest]]) -> None:
-            self._waiting.pop(content.digest, None)
+            # The same blob may be on its way for another repository too.
+            waiting = self._waiting.get(content.digest)
+            if waiting is not None and waiting[1] is ended:
+                del self._waiting[content.digest]
             self._failure = self._failure or ended.exception()
 
         future.add_done_callback(done)

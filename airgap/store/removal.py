@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sqlalchemy import Connection, delete
+from sqlalchemy import ColumnElement, Connection, delete
 
 from airgap.oci.reference import Repository
 from airgap.store import schema
@@ -27,25 +27,24 @@ def remove_blob(connection: Connection, repository: Repository, name: str) -> bo
 
 def remove_manifest(connection: Connection, repository: Repository, name: str) -> bool:
     """Take a manifest, and all names that stand for it, out of a repository."""
-    tag = schema.tags.c
-    connection.execute(
-        delete(schema.tags).where(
-            tag.repository == repository_id(connection, repository), tag.digest == name
-        )
-    )
-    mark_layout_stale(connection)
+    _remove_names(connection, repository, schema.tags.c.digest == name)
     return _remove_member(connection, repository, name, is_manifest=True)
 
 
 def remove_name(connection: Connection, repository: Repository, name: str) -> bool:
     """Remove one name of a repository."""
-    tag = schema.tags.c
+    return _remove_names(connection, repository, schema.tags.c.name == name)
+
+
+def _remove_names(
+    connection: Connection, repository: Repository, which: ColumnElement[bool]
+) -> bool:
+    number = repository_id(connection, repository)
     removed = connection.execute(
-        delete(schema.tags).where(
-            tag.repository == repository_id(connection, repository), tag.name == name
-        )
+        delete(schema.tags).where(schema.tags.c.repository == number, which)
     )
-    mark_layout_stale(connection)
+    if removed.rowcount:
+        mark_layout_stale(connection)
     return removed.rowcount > 0
 
 

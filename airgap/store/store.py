@@ -10,6 +10,7 @@ Two views of one thing:
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -35,7 +36,7 @@ from airgap.store.opening import OpenStore, open_store
 from airgap.store.publisher import Publisher
 from airgap.store.reader import open_reader, read_small
 from airgap.store.sessions import Session
-from airgap.store.threads import Threads
+from airgap.store.threads import Threads, settled
 from airgap.store.uploads import StoreUpload, Uploads
 
 USE_RESOLUTION = 300.0
@@ -94,17 +95,13 @@ class Store:
             NotPermitted: the folder cannot be read, or a store cannot be made there.
             StoreUnusable: it is a file, something else than a store, or another version's.
         """
-        threads = Threads()
-        try:
-            found = await threads.ask(open_store, path, create=create, sync=sync)
-        finally:
-            threads.close()
+        found = await _open(path, create=create, sync=sync)
         store = cls(found, sync=sync, long_lived=long_lived)
         try:
             yield store
             await store.settle()
         finally:
-            store._close()
+            await asyncio.to_thread(store._close)
 
     def _close(self) -> None:
         self._committer.close()
@@ -387,6 +384,16 @@ class Store:
                 return query(connection, *args, **kwargs)
 
         return await self.threads.ask(run)
+
+
+async def _open(path: Path, *, create: bool, sync: bool) -> OpenStore:
+    opening = asyncio.ensure_future(asyncio.to_thread(open_store, path, create=create, sync=sync))
+    try:
+        return await settled(opening)
+    except asyncio.CancelledError:
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().held.close()
+        raise
 
 
 def _is_recent(used: float) -> bool:

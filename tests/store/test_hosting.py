@@ -7,6 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from airgap.content.hosting import Hosting
+from airgap.content.ports import (
+    HasCapacity,
+    HasReferrers,
+    KnowsGraphs,
+    ListsRepositories,
+    ListsTags,
+    capability,
+)
 from airgap.errors import ContentMismatch, Refused, Unsupported
 from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
@@ -21,6 +30,29 @@ from tests.content.conformance import (
     read_bytes,
 )
 from tests.support.images import artifact, image, random_layer
+
+
+async def take_and_give(place: Hosting, content: bytes) -> int | None:
+    """Use a store as nothing but a host of repositories."""
+    upload = await place.begin_upload(REPOSITORY)
+    await upload.write(content)
+    descriptor = await upload.commit(Digest.of(content))
+    return await place.blob_size(REPOSITORY, descriptor.digest)
+
+
+async def test_the_store_can_be_served_and_has_every_capability(store: Store) -> None:
+    """It fits the port of a host, and is found to plan and to know its space."""
+    assert await take_and_give(store, b"content") == 7
+    for wanted in (KnowsGraphs, HasReferrers, ListsTags, ListsRepositories, HasCapacity):
+        assert capability(store, wanted) is store
+
+
+async def test_a_small_blob_in_two_repositories_belongs_to_both(store: Store) -> None:
+    """Put into both at the same time, it is there for both at once."""
+    for repository in (REPOSITORY, OTHER):
+        await put_bytes(store, b"content", repository)
+    for repository in (REPOSITORY, OTHER):
+        assert await store.blob_size(repository, Digest.of(b"content")) == 7
 
 
 async def test_a_blob_belongs_to_the_repository_it_was_put_into(store: Store) -> None:
