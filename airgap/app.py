@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 from airgap.config.loading import find_config, load_config
 from airgap.config.model import Config
 from airgap.config.registries import CredentialsSection, RegistrySection
+from airgap.config.secrets import read_password
 from airgap.content.events import Emit, discard
-from airgap.errors import ConfigError
 from airgap.registry.settings import ClientSettings, HostSettings, Login, SchemePolicy
 
 if TYPE_CHECKING:
     from airgap.registry.client import RegistryClient
     from airgap.store.store import Store
-
-_MAX_SECRET = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +92,20 @@ class App:
         from airgap.registry.client import RegistryClient  # noqa: PLC0415 - see open_store
 
         hosts = {
-            host: self._host_settings(host, section)
-            for host, section in self.config.registries.items()
+            host: self._host_settings(section) for host, section in self.config.registries.items()
         }
-        default = self._host_settings("", RegistrySection())
+        default = self._host_settings(RegistrySection())
         settings = ClientSettings(hosts, default, environ=self.environ, home=Path.home())
         return RegistryClient(settings, emit)
 
-    def _host_settings(self, host: str, section: RegistrySection) -> HostSettings:
+    def _host_settings(self, section: RegistrySection) -> HostSettings:
         return HostSettings(
             scheme=self._scheme(section),
             ca_file=section.tls.ca,
             client_cert=section.tls.certificate,
             client_key=section.tls.key,
             mirrors=tuple(map(str, section.mirrors)),
-            login=self._login(host, section.credentials) if section.credentials else None,
+            login=self._login(section.credentials) if section.credentials else None,
             requests_per_second=section.requests_per_second,
             concurrency=section.concurrency,
             bytes_per_second=section.bandwidth,
@@ -119,22 +116,6 @@ class App:
             return SchemePolicy.PLAIN_HTTP if self.plain_http else SchemePolicy.AUTOMATIC
         return SchemePolicy.PLAIN_HTTP if section.plain_http else SchemePolicy.HTTPS
 
-    def _login(self, host: str, section: CredentialsSection) -> Login:
-        key = f"registries: {host}: credentials"
-        if section.password_env is not None:
-            password = self.environ.get(section.password_env)
-            if password is None:
-                raise ConfigError(key, f"the variable {section.password_env} is not set")
-            return Login(section.username or "", password)
-        if section.password_file is not None:
-            return Login(section.username or "", _read_secret(section.password_file, key))
-        raise ConfigError(key, "has no password", "name one with password-file or password-env")
-
-
-def _read_secret(path: Path, key: str) -> str:
-    try:
-        with path.open(encoding="utf-8") as file:
-            return file.read(_MAX_SECRET).removesuffix("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise ConfigError(key, f"{path} cannot be read: {reason}") from None
+    def _login(self, section: CredentialsSection) -> Login | None:
+        password = read_password(section, self.environ)
+        return None if password is None else Login(section.username or "", password)

@@ -80,7 +80,7 @@ def export(
             "", "nothing to export", "name references or a channel, or pack all with --all"
         )
     request = ExportRequest(patterns, platforms, referrers=not no_referrers)
-    identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id, channel=name)
+    identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id)
     compression = Compression(compress) if compress else (channel or ExportChannel()).compress
     options = WriteOptions(
         zstd=compression is Compression.ZSTD,
