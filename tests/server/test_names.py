@@ -7,6 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from airgap.errors import InvalidReference
+from airgap.oci.name_mapping import host_component
 from airgap.oci.reference import Repository
 from airgap.server.names import path_of, repository_at
 
@@ -22,6 +23,7 @@ domains = st.one_of(
     ),
     st.builds("localhost{}".format, ports),
     st.builds("{}:5000".format, labels),
+    st.builds("[{}]{}".format, st.ip_addresses(v=6), ports),
 )
 repositories = st.builds(Repository, domains, paths)
 
@@ -38,6 +40,8 @@ repositories = st.builds(Repository, domains, paths)
         ("127.0.0.1_5000/team/app", None, "127.0.0.1:5000/team/app"),
         ("registry_5000/app", None, "registry:5000/app"),
         ("localhost/app", None, "localhost/app"),
+        ("0_0_0_0_0_0_0_1_5000/app", None, "[::1]:5000/app"),
+        ("fe80_0_0_0_0_0_0_1/app", None, "[fe80::1]/app"),
         ("index.docker.io/app", None, "docker.io/library/app"),
         ("myapp", None, "here.example/myapp"),
         ("docker.io", None, "here.example/docker.io"),
@@ -103,15 +107,15 @@ def test_a_path_means_the_same_as_the_name_in_the_catalog(path: str, default: st
 @given(repositories)
 def test_ns_reaches_every_repository(repository: Repository) -> None:
     """A mirror's client finds an image under the domain and the path that it has at home."""
-    assume(not repository.path.startswith(repository.domain.replace(":", "_") + "/"))
+    assume(not repository.path.startswith(host_component(repository.domain) + "/"))
     assume(repository.domain not in {"docker.io", "index.docker.io"})
     found = repository_at(repository.path, default_domain="x.y", ns=repository.domain)
     assert found == repository
 
 
-@pytest.mark.parametrize("domain", ["Registry.Example", "[::1]:5000", "[::1]"])
+@pytest.mark.parametrize("domain", ["Registry.Example", "[0::1]:5000", "[abc]"])
 def test_a_domain_that_no_path_can_hold_has_no_path(domain: str) -> None:
-    """Upper-case and IPv6 domains are reached with ``?ns=`` only."""
+    """Upper-case domains, and addresses in odd spellings, are reached with ``?ns=`` only."""
     assert path_of(Repository(domain, "app"), default_domain="localhost") is None
 
 
