@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from airgap.oci.reference import Repository
 from airgap.server.policy import (
     EVERYTHING,
     NOTHING,
@@ -64,6 +65,14 @@ class ServerSettings:
     upload_seconds: float = 24 * 3600.0
     shutdown_seconds: float = 10.0
     manifest_cache_size: int = 32 * _MIB
+
+    def __post_init__(self) -> None:
+        """Check what every request would trip over.
+
+        Raises:
+            InvalidReference: the default domain is not a host.
+        """
+        Repository(self.default_domain, "probe")
 
     @property
     def policy(self) -> AccessPolicy:

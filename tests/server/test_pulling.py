@@ -9,7 +9,7 @@ import pytest
 
 from airgap.content.hosting import Hosting
 from airgap.content.ports import TagMove
-from airgap.errors import UsageError
+from airgap.errors import InvalidReference, UsageError
 from airgap.oci.reference import Reference, Repository
 from airgap.server import RunningRegistry, ServerSettings, running_registry
 from tests.server.api import Api
@@ -199,6 +199,12 @@ async def test_stopping_lets_a_running_pull_end(hosting: Hosting) -> None:
     writer.close()
     await writer.wait_closed()
     assert bytes(received).endswith(content)
+
+
+def test_a_default_domain_that_is_no_host_is_refused() -> None:
+    """What every request would trip over is said when the settings are made."""
+    with pytest.raises(InvalidReference):
+        ServerSettings(default_domain="not a host")
 
 
 async def test_an_address_in_use_is_named(hosting: Hosting, registry: RunningRegistry) -> None:
