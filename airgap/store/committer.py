@@ -25,7 +25,7 @@ from airgap.oci.digest import Digest
 from airgap.store.changes import Change, apply_changes
 from airgap.store.database import Database
 from airgap.store.durable import shared_lock, sync_folder, write_all
-from airgap.store.layout import write_index
+from airgap.store.layout import index_update
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 
@@ -153,10 +153,14 @@ class Committer:
         # arrival on disk and the catalog's knowing of it.
         with shared_lock(self._places.sweep_lock):
             self._place_files(batch)
-            outcomes = self._write_catalog(batch)
-        if any(operation.renames for operation in batch):
-            write_index(self._places, self._database, sync=self._sync)
-        return outcomes
+            if not any(operation.renames for operation in batch):
+                with self._database.writing() as connection:
+                    return self._write_catalog(connection, batch)
+            with index_update(self._places, self._database, sync=self._sync) as index:
+                with self._database.writing() as connection:
+                    outcomes = self._write_catalog(connection, batch)
+                    index.stage(connection)
+                return outcomes
 
     def _place_files(self, batch: Sequence[Operation[Any]]) -> None:
         files = {file.digest: file for operation in batch for file in operation.files}
@@ -201,16 +205,15 @@ class Committer:
             for _, path in written:
                 path.unlink(missing_ok=True)
 
-    def _write_catalog(self, batch: Sequence[Operation[Any]]) -> list[Any]:
-        now = time.time()
+    def _write_catalog(self, connection: Connection, batch: Sequence[Operation[Any]]) -> list[Any]:
+        changes = [operation.change for operation in batch]
+        there = apply_changes(connection, changes, time.time())
         outcomes: list[Any] = []
-        with self._database.writing() as connection:
-            there = apply_changes(connection, [operation.change for operation in batch], now)
-            for operation in batch:
-                try:
-                    outcomes.append(self._act(connection, operation, there))
-                except AirgapError as error:
-                    outcomes.append(error)
+        for operation in batch:
+            try:
+                outcomes.append(self._act(connection, operation, there))
+            except AirgapError as error:
+                outcomes.append(error)
         return outcomes
 
     @staticmethod

@@ -38,6 +38,25 @@ def write_all(descriptor: int, data: bytes | bytearray | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
+def write_new_file(path: Path, content: bytes, *, sync: bool) -> None:
+    """Make a file that is not there yet.
+
+    Raises:
+        NoSpace, NotPermitted: it is not there.
+    """
+    with explained(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        try:
+            write_all(descriptor, content)
+            if sync:
+                os.fsync(descriptor)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(descriptor)
+
+
 def replace_file(path: Path, content: bytes, *, temporary: Path, sync: bool) -> None:
     """Let ``path`` have new content, at once and for good.
 
@@ -50,19 +69,9 @@ def replace_file(path: Path, content: bytes, *, temporary: Path, sync: bool) -> 
     Raises:
         NoSpace, NotPermitted: nothing has changed.
     """
+    write_new_file(temporary, content, sync=sync)
     with explained(path):
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        try:
-            try:
-                write_all(descriptor, content)
-                if sync:
-                    os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+        temporary.replace(path)
         if sync:
             sync_folder(path.parent)
 

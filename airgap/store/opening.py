@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import uuid
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
 
-from airgap.errors import NotFound, NotPermitted, StoreUnusable
+from airgap.errors import NoSpace, NotFound, NotPermitted, StoreUnusable
 from airgap.store import schema
 from airgap.store.database import Database, insert_new, open_sqlite
 from airgap.store.durable import replace_file, shared_lock, sync_folder
@@ -68,7 +68,9 @@ def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
         stack.callback(database.close)
         store_id = _check_catalog(places, database, writable=writable)
         if writable:
-            write_index(places, database, sync=sync)
+            # A full disk must not keep anybody from freeing space; the next opening tries again.
+            with suppress(NoSpace):
+                write_index(places, database, sync=sync)
             if not places.marker.exists():
                 replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
         return OpenStore(places, database, store_id, writable, stack.pop_all())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,8 +59,8 @@ ingest = Path(sys.argv[1]) / "airgap" / "ingest"
 asyncio.run(main())
 """
 
-STUCK_BEFORE_THE_INDEX = """
-import asyncio, fcntl, os, sys
+KILLED_BEFORE_THE_INDEX = """
+import asyncio, os, signal, sys
 from pathlib import Path
 from airgap.content.ports import TagMove
 from airgap.oci.reference import Reference
@@ -67,19 +68,15 @@ from airgap.store.store import Store
 from tests.content.conformance import put_image
 from tests.support.images import image, random_layer
 
+def watch(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith("index.json"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
 async def main():
     async with Store.open(Path(sys.argv[1]), create=True) as store:
-        first = Reference.parse("alpine:1")
-        descriptor = await put_image(store, first, image([random_layer(1)]))
-        # Whoever holds this lock is writing index.json: the store will wait for it for a while.
-        held = os.open(store.places.index_lock, os.O_RDWR)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        second = Reference.parse("alpine:2")
-        task = asyncio.create_task(store.move_tags([TagMove(second, descriptor)]))
-        while await store.find(second) is None:
-            await asyncio.sleep(0)
-        print("stuck", flush=True)
-        await task
+        descriptor = await put_image(store, Reference.parse("alpine:1"), image([random_layer(1)]))
+        sys.addaudithook(watch)
+        await store.move_tags([TagMove(Reference.parse("alpine:2"), descriptor)])
 
 asyncio.run(main())
 """
@@ -141,8 +138,11 @@ async def test_another_process_is_not_disturbed_by_one_in_the_middle(root: Path)
 
 async def test_the_index_follows_the_catalog_after_a_kill(root: Path) -> None:
     """A process killed between the transaction and index.json is finished by the next."""
-    async with running(STUCK_BEFORE_THE_INDEX, root):
-        assert b"alpine:2" not in (root / "index.json").read_bytes()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_BEFORE_THE_INDEX, str(root)
+    )
+    assert await process.wait() == -signal.SIGKILL
+    assert b"alpine:2" not in (root / "index.json").read_bytes()
     async with Store.open(root) as store:
         assert await store.find(Reference.parse("alpine:2")) is not None
         assert is_current(store.places, store.database)

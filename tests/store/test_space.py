@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from airgap.content.ports import FileRegion
+from airgap.content.ports import FileRegion, TagMove
 from airgap.errors import NoSpace
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.reference import Reference
 from airgap.store.fsck import check_store
+from airgap.store.layout import is_current
 from airgap.store.store import Store
 from tests.content.conformance import OCTETS, REPOSITORY, giving, ignore, put_bytes, put_image
 from tests.support.images import image, random_layer
@@ -53,6 +54,23 @@ async def test_a_blob_that_does_not_fit_leaves_no_trace(
         assert await store.missing(REPOSITORY, [descriptor]) == {descriptor.digest}
         await put_bytes(store, content[:MEBIBYTE])
         assert (await check_store(store)).is_clean
+
+
+async def test_names_do_not_move_when_the_index_does_not_fit(small_disk: Path) -> None:
+    """With no room for index.json the transaction is undone; the store can still be opened."""
+    name = Reference.parse("fits:1")
+    async with Store.open(small_disk, create=True) as store:
+        descriptor = await put_image(store, name, image([random_layer(1)]))
+        moves = [TagMove(Reference.parse(f"fits:v{n}"), descriptor) for n in range(2000)]
+        filler = small_disk.parent / "filler"
+        filler.write_bytes(bytes(await store.free_bytes() - MEBIBYTE))
+        with pytest.raises(NoSpace):
+            await store.move_tags(moves)
+        assert [tag async for tag in store.tags(name.repository)] == ["1"]
+        assert is_current(store.places, store.database)
+        filler.unlink()
+        await store.move_tags(moves)
+        assert len([tag async for tag in store.tags(name.repository)]) == 2001
 
 
 async def test_small_blobs_that_do_not_fit_fail_the_copy(small_disk: Path) -> None:
