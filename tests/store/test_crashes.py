@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from airgap.content.ports import BlobReader
+import pytest
+
+from airgap.content.ports import BlobReader, FileRegion
 from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
 from airgap.store.fsck import check_store
 from airgap.store.layout import is_current
@@ -197,3 +201,20 @@ async def test_a_blob_goes_on_from_a_partial_file(store: Store) -> None:
     await store.put_blob(REPOSITORY, PROMISED, open_at, ignore)
     assert asked == [1_000_000]
     assert not partial.exists()
+
+
+async def test_a_long_copy_of_a_file_stops_when_cancelled(store: Store, tmp_path: Path) -> None:
+    """A copy in a thread ends soon, and what it had copied is gone on with."""
+    size = 4 * 1024 * 1024 * 1024
+    file = tmp_path / "huge"
+    file.touch()
+    os.truncate(file, size)
+    promised = Descriptor(OCTETS, Digest.of(b"never reached"), size)
+    begun = asyncio.Event()
+    opener = giving(b"", region=FileRegion(file, 0, size))
+    task = asyncio.create_task(store.put_blob(REPOSITORY, promised, opener, lambda _: begun.set()))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert 0 < store.places.partial(promised.digest).stat().st_size < size
