@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from airgap.content.ports import OnBytes
-from airgap.store.hashed_file import BUFFER_SIZE, HashedFile
+from airgap.store.hashed_file import HashedFile
 from airgap.store.threads import Threads, finished, settled
+
+BATCH_SIZE = 512 * 1024
+"""Bytes; enough that handing them to a thread costs little, few enough for fifty at once."""
 
 
 class Pump:
-    """Collects pieces into batches of about 1 MiB and lets a thread hash and write them.
+    """Collects pieces into batches of half a MiB and lets a thread hash and write them.
 
     At most two batches and one piece are in memory: one being written, one being collected.
     """
@@ -27,7 +30,7 @@ class Pump:
         """Take a piece; waits when the disk is slower than the source."""
         self._batch.append(piece)
         self._batch_size += len(piece)
-        if self._batch_size >= BUFFER_SIZE:
+        if self._batch_size >= BATCH_SIZE:
             await self._settle()
             self._start()
 

@@ -63,7 +63,7 @@ class StoreUpload:
         return self._size
 
     async def write(self, data: bytes) -> None:
-        """Append bytes; a thread hashes and writes them in batches of about 1 MiB."""
+        """Append bytes; a thread hashes and writes them in batches of half a MiB."""
         await self._pump.feed(data)
         self._size += len(data)
 
