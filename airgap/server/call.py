@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from airgap.server.answers import ApiError, Code
 from airgap.server.gate import Gate
 from airgap.server.manifest_cache import ManifestCache
 from airgap.server.names import path_of, repository_at
-from airgap.server.reading import BodyReader
+from airgap.server.reading import BodyReader, Turns
 from airgap.server.routes import Route
 from airgap.server.settings import ServerSettings
 from airgap.server.upload_desk import UploadDesk
@@ -44,7 +43,7 @@ class Service:
     gate: Gate
     manifests: ManifestCache
     uploads: UploadDesk
-    turns: asyncio.Semaphore
+    turns: Turns
 
     def body(self, request: web.BaseRequest, limit: int) -> BodyReader:
         """Return a reader of a request's body, of at most ``limit`` bytes."""

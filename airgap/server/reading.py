@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
 from aiohttp import ClientError, web
@@ -13,6 +13,41 @@ from airgap.server.answers import ApiError, Code
 
 _PIECE_SIZE = 1024 * 1024
 """Bytes that are handed on at once: each piece costs a change of thread and one write."""
+
+
+class Turns:
+    """Lets so many bodies be read at once, and so many more wait; the rest must come back later.
+
+    A body that waits costs what aiohttp buffers of it before it makes the client stop.
+    """
+
+    def __init__(self, *, at_once: int, waiting: int) -> None:
+        self._free = asyncio.Semaphore(at_once)
+        self._seats = waiting
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn and have it.
+
+        Raises:
+            ApiError: too many wait already (429).
+        """
+        if self._free.locked() and self._seats <= 0:
+            raise ApiError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                Code.TOOMANYREQUESTS,
+                "too many pushes at once",
+                headers={"Retry-After": "2"},
+            )
+        self._seats -= 1
+        try:
+            await self._free.acquire()
+        finally:
+            self._seats += 1
+        try:
+            yield
+        finally:
+            self._free.release()
 
 
 class BodyReader:
@@ -28,7 +63,7 @@ class BodyReader:
         *,
         limit: int,
         idle_seconds: float,
-        turns: asyncio.Semaphore,
+        turns: Turns,
     ) -> None:
         self.limit = limit
         self._request = request
@@ -55,7 +90,7 @@ class BodyReader:
             raise self._too_large()
         if not self._request.body_exists:
             return
-        async with self._turns:
+        async with self._turns.turn():
             await self._invite()
             total = 0
             ended: ApiError | None = None

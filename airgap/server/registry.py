@@ -22,6 +22,7 @@ from airgap.server.call import Call, Service, empty, json_response, scope_header
 from airgap.server.gate import Gate
 from airgap.server.manifest_cache import ManifestCache
 from airgap.server.policy import Action
+from airgap.server.reading import Turns
 from airgap.server.routes import Endpoint, Route, parse_route
 from airgap.server.settings import ServerSettings, TlsFiles
 from airgap.server.sweeper import sweep_uploads
@@ -110,7 +111,7 @@ async def running_registry(
         gate=gate,
         manifests=ManifestCache(settings.manifest_cache_size),
         uploads=UploadDesk(hosting),
-        turns=asyncio.Semaphore(settings.max_bodies),
+        turns=Turns(at_once=settings.max_bodies, waiting=settings.max_waiting_bodies),
     )
     server = web.Server(
         _Front(service).answer,

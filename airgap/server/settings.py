@@ -42,7 +42,9 @@ class ServerSettings:
             (``https://registry.example``); without it the ``Host`` header is believed.
         max_blob_size: bytes of the largest blob that is taken in.
         max_requests: requests in progress at once; more are told to come back (429).
-        max_bodies: request bodies read at once; more wait, and their senders with them.
+        max_bodies: request bodies read at once.
+        max_waiting_bodies: how many more may wait, and their senders with them; the rest are told
+            to come back (429).
         body_seconds: how long a client may pause within a request body, or stop reading.
         upload_seconds: how long an upload may lie untouched before it is discarded.
         shutdown_seconds: how long running requests may take to end when the registry stops.
@@ -61,6 +63,7 @@ class ServerSettings:
     max_blob_size: int = 1024 * 1024 * _MIB
     max_requests: int = 512
     max_bodies: int = 32
+    max_waiting_bodies: int = 96
     body_seconds: float = 60.0
     upload_seconds: float = 24 * 3600.0
     shutdown_seconds: float = 10.0

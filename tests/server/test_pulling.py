@@ -166,6 +166,31 @@ async def test_a_flood_is_told_to_come_back(hosting: Hosting) -> None:
         await writer.wait_closed()
 
 
+async def test_pushes_beyond_the_waiting_ones_are_told_to_come_back(hosting: Hosting) -> None:
+    """One body is read, one waits, and a third client is refused before it sends anything."""
+    settings = ServerSettings(max_bodies=1, max_waiting_bodies=1)
+    ask = (
+        b"PUT /v2/app/manifests/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+        b"Expect: 100-continue\r\n\r\n"
+    )
+    async with running_registry(hosting, settings) as registry:
+        clients = [await asyncio.open_connection(registry.host, registry.port) for _ in range(3)]
+        (first, to_first), *others = clients
+        to_first.write(ask)
+        assert b"100 Continue" in await first.readline()
+        for _, writer in others:
+            writer.write(ask)
+        # Which of the two others came first is open: one waits, and the other is refused.
+        lines = [asyncio.create_task(reader.readline()) for reader, _ in others]
+        done, waiting = await asyncio.wait(lines, return_when=asyncio.FIRST_COMPLETED)
+        assert [b" 429 " in task.result() for task in done] == [True]
+        to_first.write(b"hello")
+        assert all("100 Continue" in line.decode() for line in await asyncio.gather(*waiting))
+        for _, writer in clients:
+            writer.close()
+            await writer.wait_closed()
+
+
 async def test_a_client_that_leaves_in_the_middle_harms_nobody(
     api: Api, registry: RunningRegistry, caplog: pytest.LogCaptureFixture
 ) -> None:
