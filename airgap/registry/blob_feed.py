@@ -85,11 +85,9 @@ class BlobFeed:
             self._left_over = piece[wanted:]
             piece = piece[:wanted] if self._left_over else piece
             self._position += len(piece)
+            if self._position == self.size:
+                await self._expect_end()
             yield piece
-        if self._position == self.size and (self._left_over or await self._has_more()):
-            raise ContentMismatch(
-                str(self._digest), f"the source has more than the {self.size} bytes announced"
-            )
 
     def report(self, position: int) -> None:
         """Report progress up to an offset, unless that was reported before a setback."""
@@ -104,13 +102,18 @@ class BlobFeed:
                     return piece
         raise self._wrong_size(self._position)
 
-    async def _has_more(self) -> bool:
-        if self._pieces is None:
-            return False
-        async for piece in self._pieces:
-            if piece:
-                return True
-        return False
+    async def _expect_end(self) -> None:
+        # Before the last piece is out: a registry must not get all that it needs to be content.
+        surplus = self._left_over
+        while not surplus and self._pieces is not None:
+            try:
+                surplus = await anext(self._pieces)
+            except StopAsyncIteration:
+                return
+        if surplus:
+            raise ContentMismatch(
+                str(self._digest), f"the source has more than the {self.size} bytes announced"
+            )
 
     async def _close(self) -> None:
         self._left_over = b""

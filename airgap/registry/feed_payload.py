@@ -29,12 +29,22 @@ class FeedPayload(aiohttp.Payload):
     slices that take the connection a moment each; between them an early answer is noticed. Nothing
     waits for ever: a connection that takes no slice for ``stall`` seconds is given up.
 
+    Two payloads of one feed never read it at once: this one waits until the one ``before`` is over.
+
     Attributes:
         source_error: what went wrong at the source. aiohttp would take it for an error of the
             connection, so it is kept here for the one who sends.
     """
 
-    def __init__(self, feed: BlobFeed, start: int, length: int, pacer: Pacer, stall: float) -> None:
+    def __init__(
+        self,
+        feed: BlobFeed,
+        start: int,
+        length: int,
+        pacer: Pacer,
+        stall: float,
+        before: FeedPayload | None,
+    ) -> None:
         super().__init__(feed, content_type="application/octet-stream")
         self._size = length
         self._feed = feed
@@ -42,6 +52,20 @@ class FeedPayload(aiohttp.Payload):
         self._pacer = pacer
         self._stall = stall
         self.source_error: AirgapError | OSError | None = None
+        self._sender: asyncio.Task[object] | None = None
+        self._over = asyncio.Event()
+        self._before = before
+
+    async def settled(self) -> None:
+        """Return when nothing reads the feed any more for this payload.
+
+        An answer may come, or the request be cancelled, while aiohttp's own task still sends.
+        """
+        sender = self._sender
+        if sender is None or self._over.is_set() or sender is asyncio.current_task():
+            return
+        sender.cancel()
+        await self._over.wait()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> NoReturn:
         """Refuse: a blob is never a string."""
@@ -61,7 +85,16 @@ class FeedPayload(aiohttp.Payload):
             TimeoutError: the connection takes no more bytes.
         """
         self._consumed = True
-        length = self._size or 0
+        self._sender = asyncio.current_task()
+        try:
+            await self._send(writer, self._size or 0)
+        finally:
+            self._over.set()
+
+    async def _send(self, writer: AbstractStreamWriter, length: int) -> None:
+        if self._before is not None:
+            # The same piece was sent a moment ago, and refused for want of a token.
+            await self._before.settled()
         try:
             await self._feed.seek(self._start)
             region = self._feed.region(length)

@@ -15,6 +15,7 @@ from airgap.errors import (
     RateLimited,
     RegistryFault,
 )
+from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest
@@ -198,7 +199,10 @@ class Pusher:
             body=raw,
             accepted=DONE,
         )
-        answer = await self._host.call(call)
+        try:
+            answer = await self._host.call(call)
+        except (RegistryFault, NotFound) as error:
+            raise _explained(error, descriptor) from None
         named = answer.headers.get("Docker-Content-Digest")
         if (
             named
@@ -212,3 +216,13 @@ class Pusher:
 
     def _scopes(self, repository: Repository) -> scopes.Scopes:
         return (scopes.push(self._host.endpoint.path(repository)),)
+
+
+def _explained(error: AirgapError, descriptor: Descriptor) -> AirgapError:
+    """Add what a person can do where a registry wants an index's every entry to be there."""
+    if descriptor.media_type in media_types.INDEXES and "MANIFEST" in error.cause:
+        error.hint = (
+            "this registry takes an index only with all that it names: "
+            "carry all platforms, or have the index rewritten for those that are carried"
+        )
+    return error

@@ -137,7 +137,10 @@ class Upload:
         timeouts = self._host.settings.timeouts
 
         def make_body() -> FeedPayload:
-            payload = FeedPayload(self._feed, start, length, self._host.pacer, timeouts.stall)
+            before = payloads[-1] if payloads else None
+            payload = FeedPayload(
+                self._feed, start, length, self._host.pacer, timeouts.stall, before
+            )
             payloads.append(payload)
             return payload
 
@@ -158,6 +161,9 @@ class Upload:
                 if payload.source_error is not None:
                     raise payload.source_error from None
             raise
+        finally:
+            for payload in payloads:
+                await payload.settled()
 
     async def _recover(self, failure: Failure, attempts: Attempts) -> None:
         """Prepare for another try.

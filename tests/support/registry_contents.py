@@ -185,7 +185,10 @@ class Contents:
         for digest, (kind, raw) in self.content.get(name, Content()).manifests.items():
             document = json.loads(raw)
             if (document.get("subject") or {}).get("digest") == subject:
-                entries.append({"mediaType": kind, "digest": digest, "size": len(raw)})
+                artifact = document.get("artifactType") or document["config"]["mediaType"]
+                entry = {"mediaType": kind, "digest": digest, "size": len(raw)}
+                extra = {"annotations": document.get("annotations", {})}
+                entries.append(entry | extra | {"artifactType": artifact})
         index = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": entries}
         return Reply(200, {"Content-Type": media_types.OCI_INDEX}, json.dumps(index).encode())
 
@@ -219,7 +222,7 @@ class Contents:
     def _finish(self, request: Request, name: str, session_id: str) -> Reply:
         digest = request.arguments["digest"][0]
         whole = bytes(self.uploads.pop(session_id)) + request.body
-        if Digest.of(whole) != digest:
+        if Digest.of(whole, Digest(digest).algorithm) != digest:
             return _error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         self.content.setdefault(name, Content()).blobs[digest] = whole
         return Reply(self.habits.created, {"Docker-Content-Digest": digest})

@@ -133,7 +133,9 @@ class ScriptedRegistry:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        seen = Seen(request.method, request.raw_path, request.headers)
+        # A client that takes us for its proxy names the host too.
+        target = re.sub(r"^https?://[^/]+", "", request.raw_path)
+        seen = Seen(request.method, target, request.headers)
         self.requests.append(seen)
         fault = next((r.fault for r in self.rules if r.strikes(seen.method, seen.path)), None)
         if fault is None and self.random is not None:
@@ -146,7 +148,7 @@ class ScriptedRegistry:
         if isinstance(fault, Answer):
             reply = Reply(fault.status, fault.headers, fault.body)
         else:
-            path, _, query = request.raw_path.partition("?")
+            path, _, query = target.partition("?")
             asked = Request(
                 request.method, path, query, request.headers, body, isinstance(fault, IgnoreRange)
             )
