@@ -41,9 +41,10 @@ class FeedPayload(aiohttp.Payload):
         feed: BlobFeed,
         start: int,
         length: int,
+        *,
         pacer: Pacer,
         stall: float,
-        before: FeedPayload | None,
+        before: FeedPayload | None = None,
     ) -> None:
         super().__init__(feed, content_type="application/octet-stream")
         self._size = length

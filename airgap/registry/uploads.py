@@ -137,9 +137,13 @@ class Upload:
         timeouts = self._host.settings.timeouts
 
         def make_body() -> FeedPayload:
-            before = payloads[-1] if payloads else None
             payload = FeedPayload(
-                self._feed, start, length, self._host.pacer, timeouts.stall, before
+                self._feed,
+                start,
+                length,
+                pacer=self._host.pacer,
+                stall=timeouts.stall,
+                before=payloads[-1] if payloads else None,
             )
             payloads.append(payload)
             return payload

