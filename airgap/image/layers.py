@@ -67,13 +67,17 @@ async def read_file(
     layer = image.layers[file.layer]
     what = f"layer {layer.digest}"
     async with source.open_blob(repository, layer) as reader, _stream_of(reader, what) as stream:
-        plain = unpacked(stream, what)
         left = file.entry.size
+
+        def begin(sign: StopSign) -> ByteStream:
+            plain = unpacked(stream, what)
+            _skip(plain, file.entry.offset, what, sign)
+            return plain
 
         def read_next(_: StopSign) -> bytes:
             return plain.read(min(left, PIECE))
 
-        await in_thread(lambda sign: _skip(plain, file.entry.offset, what, sign))
+        plain = await in_thread(begin)
         while left:
             piece = await in_thread(read_next)
             if not piece:

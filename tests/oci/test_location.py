@@ -53,7 +53,7 @@ def test_places_are_read(text: str, expected: Location) -> None:
         ("ostree:busybox", Unsupported),
         ("tarball:a.tar", Unsupported),
         ("docker://", InvalidReference),
-        ("docker://UPPER/case", InvalidReference),
+        ("docker://host.x/UPPER", InvalidReference),
         ("docker-daemon:sha256:abc", InvalidReference),
         ("docker-archive:a.tar:UPPER", InvalidReference),
         ("oci:", InvalidReference),
