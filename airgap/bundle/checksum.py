@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from airgap.bundle.volumes import INDEX_SUFFIX, VolumeIndex, encode_index
 from airgap.errors import BundleDamaged
 from airgap.oci.digest import Digest
 
@@ -23,6 +24,13 @@ def checksum_line(name: str, digest: Digest) -> str:
     r"""Return the line for a file; one whose name has ``\`` or a line feed is escaped."""
     escaped = name.replace("\\", "\\\\").replace("\n", "\\n")
     return f"{'' if escaped == name else chr(92)}{digest.hex}  {escaped}\n"
+
+
+def volume_checksums(index: VolumeIndex, name: str) -> bytes:
+    """Return the lines for every volume of a set that is called ``name``, and for its index."""
+    lines = [checksum_line(volume.id.file_name(name), volume.digest) for volume in index.volumes]
+    lines.append(checksum_line(f"{name}{INDEX_SUFFIX}", Digest.of(encode_index(index))))
+    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 def read_checksum(path: Path) -> Digest | None:

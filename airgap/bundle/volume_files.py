@@ -44,8 +44,8 @@ class VolumeSet:
 
     @property
     def path(self) -> Path:
-        """What a person calls the set: its folder and NAME."""
-        return self.index_path.with_name(self.index.name)
+        """What a person calls the set: its folder and NAME, which may have been renamed."""
+        return self.index_path.with_name(self.index_path.name.removesuffix(INDEX_SUFFIX))
 
     @property
     def wanted(self) -> tuple[VolumeId, ...]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airgap.bundle import durable
-from airgap.bundle.checksum import checksum_line, checksum_path
+from airgap.bundle.checksum import checksum_path, volume_checksums
 from airgap.bundle.destination import HashedFile, Written
 from airgap.bundle.failures import telling
 from airgap.bundle.parity import VolumeFile, make_parity, zfec
@@ -27,10 +27,8 @@ from airgap.bundle.volumes import (
     listed,
     parity_volume,
     read_file_name,
-    volume_count,
 )
 from airgap.errors import Refused, UsageError
-from airgap.oci.digest import Digest
 
 
 class VolumeFiles:
@@ -208,7 +206,7 @@ class VolumeFiles:
             self._publish_index(encode_index(index))
             self._sync_folder()
             durable.replace_file(
-                checksum_path(self.path), _checksums(index, self._index_path), sync=self._sync
+                checksum_path(self.path), volume_checksums(index, self.path.name), sync=self._sync
             )
             self._sync_folder()
         return Written(sum(volume.size for volume in self._written()), None, index)
@@ -262,16 +260,3 @@ class _OpenVolume:
         if self.handle >= 0:
             os.close(self.handle)
             self.handle = -1
-
-
-def _checksums(index: VolumeIndex, index_path: Path) -> bytes:
-    lines = [
-        checksum_line(volume.id.file_name(index.name), volume.digest) for volume in index.volumes
-    ]
-    lines.append(checksum_line(index_path.name, Digest.of(encode_index(index))))
-    return "".join(lines).encode("utf-8", "surrogateescape")
-
-
-def planned_volumes(size: int, cut: VolumeCut) -> int:
-    """Return how many files a bundle of ``size`` bytes will be, parity included."""
-    return volume_count(size, cut.volume_size) + cut.parity
