@@ -11,7 +11,7 @@ from airgap.content.events import Emit
 from airgap.content.ports import Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.walk import WalkRules
-from airgap.errors import AirgapError, NotFound
+from airgap.errors import AirgapError, InvalidReference, NotFound
 from airgap.oci.reference import Reference, Repository
 from airgap.oci.selection import ChosenTags, TagSelection, choose_candidates, choose_tags
 from airgap.usecases.created import Upstream, creation_times
@@ -75,6 +75,8 @@ async def select(wanted: Sequence[Wanted], upstream: Upstream) -> Selection:
             choices.append(choice)
             references += (Reference(entry.repository, tag) for tag in choice.chosen.taken)
             failures += (_absent(entry.repository, tag) for tag in choice.chosen.absent)
+            if not (choice.chosen.taken or choice.chosen.absent):
+                failures.append(_failed(Reference(entry.repository), _nothing_chosen(choice)))
         for reference in references:
             copy = ImageCopy(reference, _local_name(reference), entry.walk, entry.referrers)
             images.setdefault((reference, entry.walk), copy)
@@ -118,6 +120,14 @@ def _local_name(reference: Reference) -> Reference:
     if reference.tag is not None:
         return Reference(reference.repository, reference.tag)
     return reference.tagged()
+
+
+def _nothing_chosen(choice: RepositoryChoice) -> AirgapError:
+    return InvalidReference(
+        str(choice.repository),
+        f"none of its {len(choice.chosen.rejected)} tags is selected",
+        "`airgap mirror --dry-run` says of each why not",
+    )
 
 
 def _absent(repository: Repository, tag: str) -> ImageResult:
