@@ -7,15 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, Table, create_engine, event
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 from sqlalchemy.exc import DBAPIError
 
 from airgap.errors import AirgapError, NoSpace, NotPermitted, StoreUnusable
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
 
 BUSY_SECONDS = 30
 """How long a transaction waits for another process's."""
@@ -150,5 +152,8 @@ def insert_or_replace(
 
 def _insert(connection: Connection, table: Table) -> SqliteInsert | PostgresInsert:
     if connection.dialect.name == "postgresql":
+        # The dialect is large, and a store on a disk never needs it.
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - see above
+
         return postgresql.insert(table)
     return sqlite.insert(table)
