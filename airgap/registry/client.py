@@ -12,7 +12,7 @@ from typing import Self
 
 from airgap.content.events import Emit, discard
 from airgap.content.ports import BlobReader, OnBytes, OpenBlob, SomeTagsFailed, TagMove
-from airgap.errors import AirgapError
+from airgap.errors import AirgapError, InvalidReference
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -220,7 +220,12 @@ class Catalog:
         """
         host = await self._hosts.of(self._domain)
         async for path in pages.repositories(host):
-            yield Repository(self._domain, path)
+            try:
+                repository = Repository(self._domain, path)
+            except InvalidReference as error:
+                host.note("warning", f"lists a repository that has no valid name: {error}")
+                continue
+            yield repository
 
 
 def _real_time() -> Time:

@@ -37,6 +37,10 @@ OK = frozenset({200})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 6
 _MAX_CHALLENGES = 2
+_OUT_OF_REACH = frozenset(
+    {FailureKind.UNKNOWN_NAME, FailureKind.NO_CONNECTION, FailureKind.TLS, FailureKind.STALLED}
+)
+_OUT_OF_REACH_FOR = 60.0
 
 Result = TypeVar("Result")
 
@@ -146,6 +150,12 @@ class Host:
         self._time = time
         self._emit = emit
         self._told_of_limit = False
+        self._back_at = time.clock()
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether nobody answered there a moment ago, so that a mirror had better be left out."""
+        return self._back_at > self._time.clock()
 
     @property
     def name(self) -> str:
@@ -232,6 +242,8 @@ class Host:
                     f"{self.name}: {failure.detail}; asks to wait {decision.asked_to_wait:.0f} s",
                     "run it again later, log in, or allow a longer wait",
                 )
+            if failure.kind in _OUT_OF_REACH:
+                self._back_at = self._time.clock() + _OUT_OF_REACH_FOR
             raise error_of(failure, thing, self.name)
         level = "warning" if decision.whole_host else "info"
         self.note(

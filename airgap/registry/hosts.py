@@ -52,8 +52,10 @@ class Hosts:
 
     async def to_pull(self, repository: Repository) -> Sequence[Host]:
         """Return where to pull a repository from: mirrors first, the registry itself last."""
-        mirrors = self._settings.of(repository.domain).mirrors
-        return [*[await self.of(mirror) for mirror in mirrors], await self.of(repository.domain)]
+        places = self._settings.of(repository.domain).mirrors
+        mirrors = [await self.of(place) for place in places]
+        origin = await self.of(repository.domain)
+        return [*(mirror for mirror in mirrors if not mirror.is_out_of_reach), origin]
 
     async def of(self, place: str) -> Host:
         """Return a registry, or a mirror ``host[:port][/path/prefix]``.
@@ -64,7 +66,13 @@ class Hosts:
         task = self._hosts.get(place)
         if task is None:
             task = self._hosts[place] = asyncio.create_task(self._make(place))
+            task.add_done_callback(partial(self._forget_failed, place))
         return await asyncio.shield(task)
+
+    def _forget_failed(self, place: str, task: asyncio.Task[Host]) -> None:
+        # A file that is put right while a daemon runs is read the next time.
+        if task.cancelled() or task.exception() is not None:
+            self._hosts.pop(place, None)
 
     async def with_login(self, name: str, login: Login) -> Host:
         """Return a registry as one that knows nobody but ``login``, to check that.

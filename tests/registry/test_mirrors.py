@@ -15,7 +15,7 @@ from tests.support.blob_sources import BlobSource
 from tests.support.registry_clients import QUICK, MakeClient, Told, read_blob
 from tests.support.registry_faults import Answer, Reset, Truncate
 from tests.support.registry_gate import BasicGate
-from tests.support.scripted_registry import ScriptedRegistry
+from tests.support.scripted_registry import ScriptedRegistry, scripted_registry
 
 LAYER = images.random_layer(5, 3_000_000)
 IMAGE = images.image([LAYER])
@@ -100,6 +100,20 @@ async def test_tags_are_the_registrys_own_while_it_answers(
     assert [tag async for tag in client.tags(repository)] == ["1", "2"]
     scripted.fail(Answer(403), times=None)
     assert [tag async for tag in client.tags(repository)] == ["1"]
+
+
+async def test_a_mirror_that_is_gone_is_not_asked_again_and_again(
+    scripted: ScriptedRegistry, make_client: MakeClient, told: Told
+) -> None:
+    """The first image pays for its tries; the others go to the registry at once."""
+    async with scripted_registry() as gone:
+        mirror = gone.host
+    hosts = {scripted.host: replace(QUICK, mirrors=(mirror,))}
+    client = await make_client(ClientSettings(hosts=hosts, default=QUICK))
+    for number in range(5):
+        repository = scripted.add(f"team/app{number}:1", IMAGE)
+        await pull(client, repository)
+    assert sum(mirror in note.text and "refused" in note.text for note in told.notes) == 3
 
 
 async def test_nothing_is_pushed_to_a_mirror(

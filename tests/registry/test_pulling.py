@@ -171,6 +171,17 @@ async def test_a_catalog_lists_every_repository(
     assert found == expected
 
 
+async def test_a_name_that_is_none_is_left_out_of_the_catalog(
+    scripted: ScriptedRegistry, client: RegistryClient, told: Told
+) -> None:
+    """And told, since nothing is left out in silence."""
+    scripted.fail(Answer(200, {}, b'{"repositories":["a/b","UPPER","../x"]}'))
+    found = [repository async for repository in client.catalog(scripted.host).repositories()]
+    assert found == [scripted.repository("a/b")]
+    assert told.has("UPPER", "warning")
+    assert told.has("../x", "warning")
+
+
 async def test_a_registry_without_catalog_is_named_as_one(
     scripted: ScriptedRegistry, client: RegistryClient
 ) -> None:
