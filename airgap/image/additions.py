@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from airgap.errors import ArchiveDamaged, InvalidReference, NotFound, NotPermitted, Unsupported
-from airgap.image.compression import unpacked
+from airgap.image.compression import read_exactly, unpacked
 from airgap.image.filesystem import WHITEOUT, FileTree
-from airgap.image.tar_entries import Kind, TarEntry, TarReader
+from airgap.image.tar_entries import BLOCK, Kind, TarEntry, TarReader
 
 _ADDITION = re.compile(
     r"(?P<source>.+?):(?P<target>/[^:]*)(?::(?P<uid>\d{1,10}):(?P<gid>\d{1,10}):(?P<mode>[0-7]{3,4}))?",
@@ -260,7 +260,7 @@ def _is_tar(path: Path) -> bool:
     """Tell whether a file is a tar, packed or not, as ``ADD`` in a Dockerfile would unpack it."""
     with path.open("rb") as file:
         try:
-            head = unpacked(file, str(path)).read(512)
+            head = read_exactly(unpacked(file, str(path)), BLOCK)
         except ArchiveDamaged:
             return False
     return head[_TAR_MAGIC_AT : _TAR_MAGIC_AT + len(_TAR_MAGIC)] == _TAR_MAGIC

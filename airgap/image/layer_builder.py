@@ -19,7 +19,7 @@ from airgap.image.tar_entries import Kind
 from airgap.image.threads import StopSign
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
-from airgap.oci.digest import Digest, Hasher
+from airgap.oci.digest import Digest
 
 _PIECE = 1024 * 1024
 _GZIP_LEVEL = 6
@@ -96,7 +96,7 @@ class _HashingWriter:
 
     def __init__(self, target: _Writer) -> None:
         self._target = target
-        self.hasher: Hasher = hashlib.sha256()
+        self.hasher = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes, /) -> int:
