@@ -25,9 +25,10 @@ _QUICK, _SLOW = 0.1, 1.0
 class FeedPayload(aiohttp.Payload):
     """The next ``length`` bytes of a feed, from ``start`` on.
 
-    A file goes out by ``sendfile`` over plain http and by large reads in threads over TLS, in
-    slices that take the connection a moment each; between them an early answer is noticed. Nothing
-    waits for ever: a connection that takes no slice for ``stall`` seconds is given up.
+    A file goes out by ``sendfile`` over plain http (with ``by_kernel``), else by large reads in
+    threads. It goes in slices that take the connection a moment each, and between them an early
+    answer is noticed. Nothing waits for ever: a connection that takes no slice for ``stall``
+    seconds is given up.
 
     Two payloads of one feed never read it at once: this one waits until the one ``before`` is over.
 
@@ -44,6 +45,7 @@ class FeedPayload(aiohttp.Payload):
         *,
         pacer: Pacer,
         stall: float,
+        by_kernel: bool = True,
         before: FeedPayload | None = None,
     ) -> None:
         super().__init__(feed, content_type="application/octet-stream")
@@ -52,6 +54,7 @@ class FeedPayload(aiohttp.Payload):
         self._start = start
         self._pacer = pacer
         self._stall = stall
+        self._by_kernel = by_kernel
         self.source_error: AirgapError | OSError | None = None
         self._sender: asyncio.Task[object] | None = None
         self._over = asyncio.Event()
@@ -134,6 +137,7 @@ class FeedPayload(aiohttp.Payload):
                 await self._send_slice(writer, file, region.offset + sent, size)
             sent += size
             await self._account(self._start + sent, size)
+            await _let_answers_in()
             took = clock() - begun
             if took < _QUICK:
                 size = min(size * 2, _LARGEST_SLICE)
@@ -146,7 +150,7 @@ class FeedPayload(aiohttp.Payload):
         transport = writer.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError("the registry closed the connection")
-        if transport.get_extra_info("sslcontext") is not None:
+        if not self._by_kernel or transport.get_extra_info("sslcontext") is not None:
             piece = await asyncio.to_thread(os.pread, file.fileno(), size, offset)
             await writer.write(piece)
             sent = len(piece)
@@ -175,6 +179,13 @@ class FeedPayload(aiohttp.Payload):
     def _blame_source(self, error: AirgapError | OSError) -> NoReturn:
         self.source_error = error
         raise ConnectionAbortedError("the source failed") from error
+
+
+async def _let_answers_in() -> None:
+    # While the kernel sends, the event loop does not read from the connection. It takes one round
+    # to notice that an answer is there, and one to read it.
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 def _open_for_reading(region: FileRegion) -> io.FileIO:

@@ -80,6 +80,7 @@ class Upload:
         self._feed = feed
         self._session: Session | None = None
         self._received = 0
+        self._by_kernel = True
 
     async def run(self, session: Session | None) -> None:
         """Send the blob, as often as the rules allow.
@@ -143,6 +144,7 @@ class Upload:
                 length,
                 pacer=self._host.pacer,
                 stall=timeouts.stall,
+                by_kernel=self._by_kernel,
                 before=payloads[-1] if payloads else None,
             )
             payloads.append(payload)
@@ -193,6 +195,8 @@ class Upload:
             # The session is gone, not the repository: that one let us begin.
             failure = Failure(FailureKind.BROKEN, failure.detail)
         await attempts.failed(failure)
+        # Perhaps it was an answer before the end of the body, which sendfile makes us miss.
+        self._by_kernel = False
         before = self._received
         await self._look_how_far()
         if out_of_place and self._received == before and self._habits.chunk_size is not None:

@@ -17,13 +17,15 @@ from tests.support import images
 from tests.support.blob_sources import BlobSource
 from tests.support.images import BuiltImage
 from tests.support.registry_clients import MakeClient, Told, quick
-from tests.support.registry_faults import Answer, Change, Reset, Silence
+from tests.support.registry_faults import Answer, Change, Refuse, Reset, Silence
 from tests.support.scripted_registry import ScriptedRegistry
 
 LAYER = images.random_layer(9, 3_000_000)
 BLOB = LAYER.content
 DESCRIPTOR = LAYER.descriptor
 IMAGE = images.image([LAYER])
+BIG = bytes(range(256)) * 100_000
+BIG_DESCRIPTOR = Descriptor.of(BIG, "application/octet-stream")
 
 
 async def put(
@@ -232,6 +234,21 @@ async def test_a_body_limit_is_met_by_smaller_pieces(
     assert told.has("takes no larger bodies", "info")
 
 
+@pytest.mark.parametrize("kind", ["stream", "file"])
+async def test_a_refusal_before_the_end_of_a_body_is_heard(
+    scripted: ScriptedRegistry, client: RegistryClient, tmp_path: Path, kind: str, told: Told
+) -> None:
+    """A proxy that closes the connection on a body that is too large has said so before."""
+    source = (
+        BlobSource(BIG, piece=1_000_000) if kind == "stream" else BlobSource.in_file(BIG, tmp_path)
+    )
+    # While the kernel sends a file the answer is missed once, and then listened for.
+    scripted.fail(Refuse(413), "PUT", times=1 if kind == "stream" else 2)
+    await client.put_blob(scripted.repository("team/app"), BIG_DESCRIPTOR, source, lambda _: None)
+    assert scripted.content("team/app").blobs[BIG_DESCRIPTOR.digest] == BIG
+    assert told.has("takes no larger bodies")
+
+
 async def test_a_piece_out_of_place_is_put_right(
     scripted: ScriptedRegistry, make_client: MakeClient
 ) -> None:
@@ -301,14 +318,13 @@ async def test_an_upload_that_nobody_reads_is_given_up(
 ) -> None:
     """A connection that takes no more bytes stalls, and the upload begins anew."""
     scripted.fail(Silence(), "PUT")
-    big = images.random_layer(3, 20_000_000)
     await client.put_blob(
         scripted.repository("team/app"),
-        big.descriptor,
-        BlobSource(big.content, piece=1_000_000),
+        BIG_DESCRIPTOR,
+        BlobSource(BIG, piece=1_000_000),
         lambda _: None,
     )
-    assert scripted.content("team/app").blobs[big.descriptor.digest] == big.content
+    assert scripted.content("team/app").blobs[BIG_DESCRIPTOR.digest] == BIG
 
 
 async def test_an_upload_may_not_wander_to_another_private_address(

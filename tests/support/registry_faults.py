@@ -34,6 +34,13 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """Answer before the request's body has been read, and close the connection on it."""
+
+    status: int
+
+
+@dataclass(frozen=True)
 class Reset:
     """Break the connection off without an answer, after so many bytes of the request's body."""
 
@@ -100,6 +107,7 @@ class IgnoreRange:
 
 Fault: TypeAlias = (
     Answer
+    | Refuse
     | Reset
     | Truncate
     | EndEarly

@@ -25,6 +25,7 @@ from tests.support.registry_faults import (
     Fault,
     IgnoreRange,
     RandomFaults,
+    Refuse,
     Reply,
     Reset,
     Rule,
@@ -35,6 +36,9 @@ from tests.support.registry_faults import (
     altered,
 )
 from tests.support.registry_gate import BasicGate, TokenGate
+
+_MOMENT = 0.1
+"""Seconds."""
 
 
 @dataclass
@@ -142,6 +146,8 @@ class ScriptedRegistry:
             fault = self.random.draw()
         if isinstance(fault, Silence):
             await self._closing.wait()
+        if isinstance(fault, Refuse):
+            return await self._refuse(request, fault)
         body = await self._read_body(request, seen, fault)
         if body is None:
             return _aborted(request)
@@ -154,6 +160,17 @@ class ScriptedRegistry:
             )
             reply = altered(self.contents.reply(asked), fault)
         return await self._send(request, reply, fault, seen)
+
+    async def _refuse(self, request: web.BaseRequest, fault: Refuse) -> web.StreamResponse:
+        response = web.Response(status=fault.status)
+        response.force_close()
+        await response.prepare(request)
+        await response.write_eof()
+        # As Go's server does: the answer is given a moment to arrive before the reset.
+        await asyncio.sleep(_MOMENT)
+        if request.transport is not None:
+            request.transport.close()
+        return response
 
     async def _read_body(
         self, request: web.BaseRequest, seen: Seen, fault: Fault | None
