@@ -62,10 +62,12 @@ class BundleBase:
 
     Attributes:
         sequence: the channel's bundle after which this one comes.
+        id: that bundle's id, which tells one history of the channel from another.
         digests: what this bundle relies on and does not carry, sorted.
     """
 
     sequence: int
+    id: str
     digests: tuple[Digest, ...]
 
 
@@ -118,6 +120,11 @@ class BundleManifest:
     base: BundleBase | None = None
 
     @property
+    def created_text(self) -> str:
+        """The time as it is written: ``2026-11-24T09:30:00Z``."""
+        return self.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    @property
     def size(self) -> int:
         """Bytes of all blobs together."""
         return sum(item.descriptor.size for item in self.blobs)
@@ -136,10 +143,12 @@ def encode_bundle_json(manifest: BundleManifest) -> bytes:
         "id": manifest.id,
         "channel": manifest.channel,
         "sequence": manifest.sequence,
-        "created": manifest.created.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "created": manifest.created_text,
         "tool": manifest.tool,
         "kind": manifest.kind.value,
-        "base": None if base is None else {"sequence": base.sequence, "digests": base.digests},
+        "base": None
+        if base is None
+        else {"sequence": base.sequence, "id": base.id, "digests": base.digests},
         "dockerManifest": _descriptor_fields(manifest.docker_manifest),
         "references": [_reference_fields(reference) for reference in manifest.references],
         "omitted": manifest.omitted,
@@ -195,7 +204,6 @@ def decode_bundle_json(raw: bytes) -> BundleManifest:
 
 
 def _decode(document: JsonObject) -> BundleManifest:
-    base = document.object("base") if "base" in document else None
     return BundleManifest(
         id=_matching(document, "id", _ID),
         created=_time(document, "created"),
@@ -210,9 +218,15 @@ def _decode(document: JsonObject) -> BundleManifest:
         channel=_matching(document, "channel", _ID) if "channel" in document else None,
         sequence=document.integer("sequence", minimum=1) if "sequence" in document else None,
         kind=_choice(document, "kind", Kind),
-        base=None
-        if base is None
-        else BundleBase(base.integer("sequence", minimum=1), _digests(base, "digests")),
+        base=_base(document.object("base")) if "base" in document else None,
+    )
+
+
+def _base(value: JsonObject) -> BundleBase:
+    return BundleBase(
+        value.integer("sequence", minimum=1),
+        _matching(value, "id", _ID),
+        _digests(value, "digests"),
     )
 
 
@@ -274,6 +288,8 @@ def _check(manifest: BundleManifest) -> None:
         raise ContentMismatch(_WHAT, "only an incremental bundle has a base, and it has one")
     if (manifest.channel is None) != (manifest.sequence is None):
         raise ContentMismatch(_WHAT, "a channel has a sequence, and only a channel")
+    if manifest.base is not None and manifest.base.sequence >= (manifest.sequence or 0):
+        raise ContentMismatch(_WHAT, "stands on a bundle that does not come before it")
     if manifest.docker_manifest.size > MAX_DOCKER_MANIFEST_SIZE:
         raise ContentMismatch(_WHAT, "announces a manifest.json over 1 MiB")
     if in_travel_order(manifest.blobs) != manifest.blobs:

@@ -46,7 +46,12 @@ def bundle_manifests(draw: st.DrawFn) -> BundleManifest:
     """Draw what a bundle may say of itself."""
     blobs = in_travel_order(draw(st.lists(ITEMS, max_size=8)))
     manifests = [item.descriptor for item in blobs if item.role is Role.MANIFEST]
-    base = draw(st.none() | st.builds(BundleBase, st.integers(1), st.lists(DIGESTS).map(tuple)))
+    channel = draw(st.none() | IDS)
+    sequence = draw(st.integers(2)) if channel is not None else None
+    base = None
+    if sequence is not None and draw(st.booleans()):
+        digests = tuple(draw(st.lists(DIGESTS)))
+        base = BundleBase(draw(st.integers(1, sequence - 1)), draw(IDS), digests)
     names = draw(st.lists(st.from_regex(r"[a-z]{1,8}", fullmatch=True), unique=True, max_size=5))
     references = []
     for name in names:
@@ -59,7 +64,6 @@ def bundle_manifests(draw: st.DrawFn) -> BundleManifest:
             )
         )
         references.append(BundleReference(reference, target, change, draw(st.none() | DIGESTS)))
-    channel = draw(st.none() | IDS)
     return BundleManifest(
         id=draw(IDS),
         created=draw(TIMES),
@@ -71,7 +75,7 @@ def bundle_manifests(draw: st.DrawFn) -> BundleManifest:
         blobs=blobs,
         omitted=tuple(draw(st.lists(DIGESTS, max_size=3))),
         channel=channel,
-        sequence=None if channel is None else draw(st.integers(1)),
+        sequence=sequence,
         kind=Kind.FULL if base is None else Kind.INCREMENTAL,
         base=base,
     )
