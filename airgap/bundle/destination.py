@@ -34,12 +34,12 @@ class Written:
 
     Attributes:
         size: bytes of all files of the bundle, without checksums and indices.
-        digest: SHA-256 of the file, as its ``.sha256`` says; None for volumes.
+        digest: SHA-256 of the file, as its ``.sha256`` says; for volumes that of their index.
         volumes: the volumes, where it was cut.
     """
 
     size: int
-    digest: Digest | None
+    digest: Digest
     volumes: VolumeIndex | None = None
 
 

@@ -1,26 +1,27 @@
-"""A bundle file while it is written; nothing has its name before it is whole.
+"""A bundle while it is written; nothing has its name before it is whole.
 
 Everything here blocks and belongs to one thread at a time.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
 import zstandard
 
-from airgap.bundle.checksum import checksum_line, checksum_path
+from airgap.bundle.destination import Destination, SingleFile, Written
+from airgap.bundle.encryption import Encrypting, Recipient
 from airgap.bundle.failures import telling
 from airgap.bundle.pump import ContentHash, Pump
+from airgap.bundle.volume_writer import VolumeFiles
+from airgap.bundle.volumes import Inside, VolumeCut
 from airgap.content.ports import FileRegion
-from airgap.errors import ContentMismatch, NoSpace, Refused, UsageError
+from airgap.errors import ContentMismatch
 from airgap.oci.descriptor import Descriptor
-from airgap.oci.digest import Digest
 
 ZSTD_LEVEL = 3
 ZSTD_WINDOW_LOG = 23
@@ -38,28 +39,22 @@ class WriteOptions:
         sync: return only when the bytes are on the disk.
         verify: check each blob against its digest while it is packed.
         replace: an existing file of the name may be replaced.
+        read_back: read everything again from the medium and compare.
+        cut: how to cut the bundle into volumes; None for one file.
+        recipients: whom to encrypt it for, as ``encryption.load_recipients`` returns them; none
+            leaves it readable.
     """
 
     zstd: bool = False
     sync: bool = True
     verify: bool = True
     replace: bool = False
+    read_back: bool = False
+    cut: VolumeCut | None = None
+    recipients: tuple[Recipient, ...] = ()
 
 
 DEFAULT_OPTIONS = WriteOptions()
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What was written.
-
-    Attributes:
-        size: bytes of the file.
-        digest: its SHA-256, as the ``.sha256`` beside it says.
-    """
-
-    size: int
-    digest: Digest
 
 
 @dataclass(slots=True)
@@ -70,61 +65,31 @@ class _Content:
 
 
 class BundleOutput:
-    """Takes the bytes of a bundle in order, and publishes the file when they are all there."""
+    """Takes the bytes of a bundle in order, and publishes it when they are all there."""
 
     def __init__(self, path: Path, options: WriteOptions) -> None:
         self.path = path
         self._options = options
-        self._partial = path.with_name(f"{path.name}.partial")
-        self._file = -1
+        self._destination = _destination(path, options)
         self._pump: Pump | None = None
         self._content: _Content | None = None
         self._stopped = Event()
 
     def open(self, size: int) -> None:
-        """Begin a file whose uncompressed bytes will be ``size``.
+        """Begin a bundle whose uncompressed bytes will be ``size``.
 
         Raises:
-            UsageError: the name is taken, or is a folder.
+            UsageError: the name is taken, or is a folder; or there would be too many volumes.
             Refused: another process writes the same file.
             NoSpace: the disk cannot take that much.
         """
-        if self.path.is_dir():
-            raise UsageError(str(self.path), "is a folder", "name a file in it")
-        if self.path.exists() and not self._options.replace:
-            raise UsageError(str(self.path), "is already there", "choose another name")
-        with telling(self._partial):
-            self._file = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-            self._lock()
-            os.ftruncate(self._file, 0)
-            self._check_space(size)
+        self._destination.open(size, exact=not self._options.zstd)
         compressor = _compressor(size) if self._options.zstd else None
-        self._pump = Pump(self._file, compressor, sync=self._options.sync)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            self._file = -1
-            raise Refused(
-                str(self.path), "another process is writing it", "wait for it, or choose a name"
-            ) from None
-
-    def _check_space(self, size: int) -> None:
-        disk = os.fstatvfs(self._file)
-        free = disk.f_bavail * disk.f_frsize
-        if free < size and not self._options.zstd:
-            raise NoSpace(
-                str(self.path),
-                f"the bundle has {size:,} bytes, and {free:,} are free",
-                "free some space there, or write elsewhere; nothing was written",
-            )
+        self._pump = Pump(self._destination.write, compressor)
 
     def write(self, data: bytes) -> None:
         """Append bytes that are no blob's: headers, padding, the head."""
-        with telling(self._partial):
-            self._open_pump.append(data)
+        self._open_pump.append(data)
 
     def begin(self, descriptor: Descriptor) -> None:
         """Begin a blob."""
@@ -137,8 +102,7 @@ class BundleOutput:
         """Append bytes of the blob that was begun."""
         content = self._open_content
         content.seen += len(data)
-        with telling(self._partial):
-            self._open_pump.append(data, content.hash)
+        self._open_pump.append(data, content.hash)
 
     def copy_content(self, region: FileRegion, on_bytes: Callable[[int], None]) -> None:
         """Append a piece of a file to the blob that was begun.
@@ -158,8 +122,7 @@ class BundleOutput:
 
         try:
             while copied < region.length and not self._stopped.is_set():
-                with telling(self._partial):
-                    count = pump.append_from(read_into, region.length - copied, content.hash)
+                count = pump.append_from(read_into, region.length - copied, content.hash)
                 if count == 0:
                     break
                 copied += count
@@ -185,37 +148,11 @@ class BundleOutput:
         if content.hash is not None and (actual := content.hash.digest()) != digest:
             raise ContentMismatch(str(digest), f"its bytes hash to {actual}", _STORE_DAMAGED)
 
-    def publish(self) -> Written:
-        """Give the file its name, and the ``.sha256`` beside it last."""
-        with telling(self.path):
-            size, digest = self._open_pump.finish()
-            checksum_path(self.path).unlink(missing_ok=True)
-            self._partial.rename(self.path)
-            self._sync_folder()
-            self._write_checksum(digest)
-            self._close_file()
-        return Written(size, digest)
-
-    def _write_checksum(self, digest: Digest) -> None:
-        final = checksum_path(self.path)
-        temporary = final.with_name(f"{final.name}.partial")
-        line = checksum_line(self.path.name, digest)
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.write(line)
-            file.flush()
-            if self._options.sync:
-                os.fsync(file.fileno())
-        temporary.rename(final)
-        self._sync_folder()
-
-    def _sync_folder(self) -> None:
-        if not self._options.sync:
-            return
-        folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    def publish(self, inside: Inside) -> Written:
+        """Let the bundle have its name when all of it is on the medium; checksums come last."""
+        self._open_pump.finish()
+        self._destination.finish()
+        return self._destination.publish(inside)
 
     def stop(self) -> None:
         """Let what runs in another thread end soon; may be called from any thread."""
@@ -225,15 +162,7 @@ class BundleOutput:
         """Throw away what was written, unless it was published."""
         if self._pump is not None:
             self._pump.close()
-        if self._file >= 0:
-            with telling(self._partial):
-                # Unlinked while it is locked, so that the file of another process never goes.
-                self._partial.unlink(missing_ok=True)
-                self._close_file()
-
-    def _close_file(self) -> None:
-        os.close(self._file)
-        self._file = -1
+        self._destination.abandon()
 
     @property
     def _open_pump(self) -> Pump:
@@ -246,6 +175,18 @@ class BundleOutput:
         if self._content is None:
             raise RuntimeError("no blob was begun")
         return self._content
+
+
+def _destination(path: Path, options: WriteOptions) -> Destination:
+    target: Destination
+    if options.cut is not None:
+        cut = replace(options.cut, read_back=options.read_back)
+        target = VolumeFiles(path, cut, replace=options.replace, sync=options.sync)
+    else:
+        target = SingleFile(
+            path, replace=options.replace, sync=options.sync, read_back=options.read_back
+        )
+    return Encrypting(target, options.recipients) if options.recipients else target
 
 
 def _compressor(size: int) -> zstandard.ZstdCompressionObj:

@@ -1,4 +1,4 @@
-"""Moving a stream of bytes into a file while threads hash it: blocking, in bounded memory.
+"""Moving a stream of bytes on while threads hash it: blocking, in bounded memory.
 
 Bytes pass through a ring of blocks. While one block is written, those before it are hashed, which
 ``hashlib`` and ``zstandard`` let happen at the same time; a block is filled again only when nobody
@@ -7,12 +7,10 @@ reads it any more.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import zstandard
 
@@ -27,8 +25,7 @@ BLOCK_SIZE = 1024 * 1024
 BLOCKS = 8
 """Blocks in the ring."""
 
-_SYNC_EVERY = 32
-"""Blocks after which the disk is set to work, where it will have to at the end anyway."""
+Write: TypeAlias = Callable[[memoryview | bytes], Future[None] | None]
 
 _INLINE_HASH_LIMIT = 32 * 1024
 """Bytes up to which handing them to another thread costs more than hashing them."""
@@ -68,24 +65,21 @@ class _Block:
 
 
 class Pump:
-    """Appends to one file and hashes what it appends."""
+    """Hands a stream on in whole blocks, and hashes parts of it meanwhile."""
 
-    def __init__(
-        self, file: int, compressor: zstandard.ZstdCompressionObj | None, *, sync: bool
-    ) -> None:
-        """Take the file descriptor of an empty file; it stays the caller's."""
-        self._file = file
+    def __init__(self, write: Write, compressor: zstandard.ZstdCompressionObj | None) -> None:
+        """Take what the stream goes to.
+
+        Args:
+            write: takes the next bytes; where they may not change yet when it returns, it returns
+                what to wait for.
+            compressor: what the stream passes through first.
+        """
+        self._write = write
         self._compressor = compressor
-        self._sync = sync
         self._ring = [_Block() for _ in range(BLOCKS)]
         self._turn = 0
-        self._blocks_written = 0
-        self._sha256 = hashlib.sha256()
-        self._size = 0
-        self._stream_hashing = ThreadPoolExecutor(1, "bundle-hash")
         self._content_hashing = ThreadPoolExecutor(1, "bundle-verify")
-        self._syncing = ThreadPoolExecutor(1, "bundle-sync")
-        self._last_sync: Future[None] | None = None
 
     def append(self, data: bytes, content: ContentHash | None = None) -> None:
         """Append bytes from memory."""
@@ -134,39 +128,17 @@ class Pump:
         data: memoryview | bytes = block.buffer[: block.used]
         if self._compressor is not None:
             data = self._compressor.compress(data)
-        block.readers.append(self._write(data))
-        self._blocks_written += 1
-        if self._sync and self._blocks_written % _SYNC_EVERY == 0:
-            self._start_sync()
+        reading = self._write(data)
+        if reading is not None:
+            block.readers.append(reading)
 
-    def _write(self, data: memoryview | bytes) -> Future[None]:
-        hashing = self._stream_hashing.submit(self._sha256.update, data)
-        self._size += len(data)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._file, rest) :]
-        return hashing
-
-    def _start_sync(self) -> None:
-        if self._last_sync is not None:
-            if not self._last_sync.done():
-                return
-            self._last_sync.result()
-        self._last_sync = self._syncing.submit(os.fdatasync, self._file)
-
-    def finish(self) -> tuple[int, Digest]:
-        """Write what is left, sync it where that is wanted, return the file's size and SHA-256."""
+    def finish(self) -> None:
+        """Hand on what is left."""
         self._write_out(self._ring[self._turn])
         if self._compressor is not None:
             self._write(self._compressor.flush())
-        if self._last_sync is not None:
-            self._last_sync.result()
-        if self._sync:
-            os.fdatasync(self._file)
         self.close()
-        return self._size, Digest.from_hasher(self._sha256)
 
     def close(self) -> None:
-        """Wait for the threads and let them go; may be called twice."""
-        for executor in (self._stream_hashing, self._content_hashing, self._syncing):
-            executor.shutdown(wait=True)
+        """Wait for the thread and let it go; may be called twice."""
+        self._content_hashing.shutdown(wait=True)

@@ -29,6 +29,7 @@ from airgap.bundle.volumes import (
     read_file_name,
 )
 from airgap.errors import Refused, UsageError
+from airgap.oci.digest import Digest
 
 
 class VolumeFiles:
@@ -203,13 +204,15 @@ class VolumeFiles:
             for volume in self._written():
                 final = self._final(volume.id)
                 durable.partial(final).rename(final)
-            self._publish_index(encode_index(index))
+            content = encode_index(index)
+            self._publish_index(content)
             self._sync_folder()
             durable.replace_file(
                 checksum_path(self.path), volume_checksums(index, self.path.name), sync=self._sync
             )
             self._sync_folder()
-        return Written(sum(volume.size for volume in self._written()), None, index)
+        size = sum(volume.size for volume in self._written())
+        return Written(size, Digest.of(content), index)
 
     def _remove_others(self, index: VolumeIndex) -> None:
         """Remove volumes of an older and larger set; ``cat`` would take them for ours."""

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from airgap.bundle import tar
+from airgap.bundle.delivery import Increment
+from airgap.bundle.destination import Written
 from airgap.bundle.docker_manifest import DockerManifest, make_docker_manifest
 from airgap.bundle.format import (
     MAX_BUNDLE_JSON_SIZE,
     BundleManifest,
     BundleReference,
+    Kind,
     decode_bundle_json,
     docker_manifest_descriptor,
     encode_bundle_json,
 )
 from airgap.bundle.identity import BundleIdentity, named
 from airgap.bundle.layout import BlobMember, Layout, head_members, lay_out
-from airgap.bundle.output import DEFAULT_OPTIONS, BundleOutput, WriteOptions, Written
+from airgap.bundle.output import DEFAULT_OPTIONS, BundleOutput, WriteOptions
 from airgap.bundle.pump import BLOCK_SIZE
 from airgap.bundle.thread import OwnThread
+from airgap.bundle.volumes import Inside, VolumeIndex
 from airgap.content.plan import CopyPlan
 from airgap.content.ports import BlobReader, FileRegion, OnBytes, OpenBlob, Source, TagMove
 from airgap.errors import Unsupported
@@ -36,17 +40,21 @@ from airgap.oci.reference import Reference, Repository
 Signer = Callable[[bytes], Mapping[str, bytes]]
 """Takes the bytes of ``bundle.json`` and returns detached signatures by key id."""
 
+Announce = Callable[[BundleManifest], Awaitable[None]]
+"""Told of a bundle that is complete, right before it gets its name; an error prevents that."""
+
 
 @dataclass(frozen=True, slots=True)
 class BundleReport:
     """A bundle that was written.
 
     Attributes:
-        path: the file.
-        size: bytes of the file.
-        digest: SHA-256 of the file, as its ``.sha256`` says.
+        path: the file; of volumes, their folder and NAME.
+        size: bytes of the file, or of all volumes that were written.
+        digest: SHA-256 of the file, as its ``.sha256`` says; of volumes, that of their index.
         manifest: what its ``bundle.json`` says.
         not_loadable: references that ``docker load`` and its like will not find, with reasons.
+        volumes: what the bundle was cut into, where it was.
     """
 
     path: Path
@@ -54,6 +62,7 @@ class BundleReport:
     digest: Digest
     manifest: BundleManifest
     not_loadable: Mapping[Reference, str]
+    volumes: VolumeIndex | None = None
 
 
 class BundleWriter:
@@ -70,6 +79,9 @@ class BundleWriter:
         identity: BundleIdentity,
         options: WriteOptions = DEFAULT_OPTIONS,
         sign: Signer | None = None,
+        *,
+        increment: Increment | None = None,
+        announce: Announce | None = None,
     ) -> None:
         """Prepare for writing; nothing is touched yet.
 
@@ -79,10 +91,14 @@ class BundleWriter:
             identity: id, time, place in a channel.
             options: compression, syncing, checking.
             sign: makes the signatures that the bundle carries.
+            increment: what the bundle does to its channel; None for one that stands alone.
+            announce: is told when the bundle is about to get its name.
         """
         self._source = source
         self._identity = identity
         self._sign = sign
+        self._increment = increment
+        self._announce = announce
         self._output = BundleOutput(path, options)
         self._thread = OwnThread("bundle-write")
         self._prepared: _Prepared | None = None
@@ -128,17 +144,22 @@ class BundleWriter:
         self._prepared = prepared
 
     def _lay_out(self, plan: CopyPlan, docker: DockerManifest) -> _Prepared:
+        increment = self._increment or Increment(
+            tuple(BundleReference(root.reference, root.descriptor) for root in plan.roots)
+        )
         manifest = named(
             BundleManifest(
                 id="",
                 created=self._identity.created,
                 tool=self._identity.tool,
                 docker_manifest=docker_manifest_descriptor(docker.raw),
-                references=tuple(BundleReference(r.reference, r.descriptor) for r in plan.roots),
+                references=increment.references,
                 blobs=plan.items,
                 omitted=tuple(sorted({descriptor.digest for descriptor in plan.omitted})),
                 channel=self._identity.channel,
                 sequence=self._identity.sequence,
+                kind=Kind.FULL if increment.base is None else Kind.INCREMENTAL,
+                base=increment.base,
             ),
             self._identity.id,
         )
@@ -154,7 +175,8 @@ class BundleWriter:
         signatures = self._sign(raw) if self._sign is not None else {}
         head = head_members(manifest, raw, docker.raw, signatures)
         layout = lay_out([(name, len(content)) for name, content in head], manifest.blobs)
-        return _Prepared(manifest, docker, layout, head, iter(layout.blobs.values()))
+        inside = Inside(Digest.of(raw), manifest.created_text)
+        return _Prepared(manifest, docker, layout, head, inside, iter(layout.blobs.values()))
 
     def _write_head(self, prepared: _Prepared) -> None:
         for member, (_, content) in zip(prepared.layout.head, prepared.head, strict=True):
@@ -247,13 +269,15 @@ class BundleWriter:
         prepared = self._prepared
         if prepared is None or next(prepared.waiting, None) is not None:
             raise RuntimeError("the plan is not written to its end")
-        planned = {reference.reference for reference in prepared.manifest.references}
+        planned = {reference.reference for reference in prepared.manifest.present}
         if {move.reference for move in moves} != planned:
             raise RuntimeError("the names are not those of the plan")
+        if self._announce is not None:
+            await self._announce(prepared.manifest)
 
         def complete() -> Written:
             self._output.write(tar.END)
-            return self._output.publish()
+            return self._output.publish(prepared.inside)
 
         written = await self._thread.run(complete)
         self._report = BundleReport(
@@ -262,6 +286,7 @@ class BundleWriter:
             written.digest,
             prepared.manifest,
             prepared.docker.left_out,
+            written.volumes,
         )
 
 
@@ -281,4 +306,5 @@ class _Prepared:
     docker: DockerManifest
     layout: Layout
     head: list[tuple[str, bytes]]
+    inside: Inside
     waiting: Iterator[BlobMember]

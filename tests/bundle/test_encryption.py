@@ -165,10 +165,16 @@ def test_keys_come_from_options_and_files(tmp_path: Path) -> None:
     assert len(load_identities([tmp_path / "id.txt"])) == 2
 
 
-SECRETS = ["AGE-SECRET-KEY-1FOO", str(ALICE), str(ALICE)[:-1] + "X", "ssh-rsa SECRETS", "age1bad"]
+NO_RECIPIENTS = {
+    "a stump": "AGE-SECRET-KEY-1FOO",
+    "a secret key": str(ALICE),
+    "a damaged secret key": f"{str(ALICE)[:-1]}!",
+    "a damaged SSH key": "ssh-rsa SECRETS",
+    "a damaged public key": "age1bad",
+}
 
 
-@pytest.mark.parametrize("text", SECRETS)
+@pytest.mark.parametrize("text", NO_RECIPIENTS.values(), ids=NO_RECIPIENTS)
 def test_what_is_no_recipient_is_not_shown(text: str) -> None:
     """A secret key in the place of a public one does not get into an error."""
     with pytest.raises(UsageError) as caught:
@@ -178,7 +184,15 @@ def test_what_is_no_recipient_is_not_shown(text: str) -> None:
     assert "SECRET" not in shown
 
 
-@pytest.mark.parametrize("text", ["", "# nothing", str(ALICE.to_public()), str(ALICE)[:-3] + "XYZ"])
+NO_IDENTITIES = {
+    "nothing": "",
+    "a comment": "# nothing",
+    "a public key": str(ALICE.to_public()),
+    "a damaged key": f"{str(ALICE)[:-3]}!!!",
+}
+
+
+@pytest.mark.parametrize("text", NO_IDENTITIES.values(), ids=NO_IDENTITIES)
 def test_what_is_no_identity_is_named_by_its_file(tmp_path: Path, text: str) -> None:
     """The error names the file, and shows nothing of what is in it."""
     (tmp_path / "id").write_text(text)
