@@ -170,7 +170,9 @@ class ArchiveSource:
         """Return the images of the archive whose subject is ``digest``."""
         found: dict[Digest, Descriptor] = {}
         for image in self.images:
-            raw = await self.read_manifest(repository, image.descriptor)
+            raw = await asyncio.to_thread(self._manifest_bytes, image.descriptor)
+            if raw is None:
+                continue
             manifest = parse_manifest(raw, image.descriptor.media_type)
             if manifest.subject is not None and manifest.subject.digest == digest:
                 found[image.descriptor.digest] = image.descriptor
