@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -155,7 +154,7 @@ def _login_in(entry: Mapping[str, Any], what: str) -> Login | None:
     if encoded := text("auth"):
         try:
             pair = base64.b64decode(encoded, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             raise ContentMismatch(what, "its 'auth' is not base64 text") from None
         username, colon, password = pair.partition(":")
         if not colon:
@@ -165,6 +164,10 @@ def _login_in(entry: Mapping[str, Any], what: str) -> Login | None:
     if username == _EMPTY_USER:
         username = ""
     token = text("identitytoken")
+    try:
+        f"{username}{password}{token}".encode()
+    except UnicodeEncodeError:
+        raise ContentMismatch(what, "has characters that are none") from None
     if not (username and password) and not token:
         return None
     return Login(username, password, token)

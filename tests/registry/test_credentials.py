@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airgap.errors import AccessDenied, ConfigError, NotFound, NotPermitted
+from airgap.errors import AccessDenied, ConfigError, ContentMismatch, NotFound, NotPermitted
 from airgap.registry.credential_store import CredentialStore
 from airgap.registry.credentials import CredentialFile, keys_of, normalised, places
 from airgap.registry.settings import Login
@@ -144,7 +144,10 @@ def test_any_file_can_be_read(document: Any) -> None:
     raw = json.dumps({"auths": {"r": document}, "credHelpers": document}).encode()
     file = CredentialFile.parse(raw, "f")
     file.helper_of("r")
-    login = file.login_of("r", "")
+    try:
+        login = file.login_of("r", "")
+    except ContentMismatch:
+        return
     assert login is None or isinstance(login, Login)
 
 
