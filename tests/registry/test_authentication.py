@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from airgap.errors import AccessDenied, NotFound, RegistryFault
 from airgap.oci.reference import Reference
 from airgap.registry.client import RegistryClient
-from airgap.registry.settings import Login
+from airgap.registry.credential_store import CredentialStore
+from airgap.registry.settings import ClientSettings, Login
 from tests.support import images
 from tests.support.blob_sources import BlobSource
-from tests.support.registry_clients import MakeClient, quick, read_blob
+from tests.support.registry_clients import QUICK, MakeClient, Told, quick, read_blob
 from tests.support.registry_faults import Answer
 from tests.support.registry_gate import BasicGate, TokenGate
 from tests.support.scripted_registry import ScriptedRegistry
@@ -295,6 +297,33 @@ async def test_a_login_is_checked_before_it_is_kept(
     await client.check_login(scripted.host, USER)
     with pytest.raises(AccessDenied):
         await client.check_login(scripted.host, Login("user", "wrong"))
+
+
+async def test_a_helper_that_is_gone_does_not_keep_from_what_is_public(
+    scripted: ScriptedRegistry, make_client: MakeClient, tmp_path: Path, told: Told
+) -> None:
+    """It is told, and the client goes on as nobody in particular."""
+    repository = scripted.add("team/app:1", IMAGE)
+    scripted.guard(gate())
+    config = tmp_path / "config.json"
+    config.write_text('{"credsStore": "desktop-that-is-not-here"}')
+    environ = {"REGISTRY_AUTH_FILE": str(config)}
+    client = await make_client(ClientSettings(default=QUICK, environ=environ))
+    assert await client.resolve(Reference(repository, "1")) == ROOT
+    assert told.has("docker-credential-desktop-that-is-not-here", "warning")
+
+
+async def test_a_login_made_meanwhile_is_used(
+    scripted: ScriptedRegistry, make_client: MakeClient, tmp_path: Path
+) -> None:
+    """A daemon that was denied once looks for credentials again."""
+    repository = scripted.add("team/app:1", IMAGE)
+    scripted.guard(BasicGate("user", "secret"))
+    client = await make_client(ClientSettings(default=QUICK, home=tmp_path))
+    with pytest.raises(AccessDenied):
+        await client.resolve(Reference(repository, "1"))
+    await CredentialStore({}, tmp_path).store(scripted.host, USER)
+    assert await client.resolve(Reference(repository, "1")) == ROOT
 
 
 async def test_what_is_missing_is_not_taken_for_denied(
