@@ -177,16 +177,17 @@ def daemon(folder: Path, socket: Path, *command: str | Path) -> Iterator[None]:
 @contextmanager
 def docker_daemon(folder: Path) -> Iterator[str]:
     """Run a Docker daemon without network on a private socket; yield its address."""
-    socket = folder / "docker.sock"
-    with daemon(
-        folder,
-        socket,
-        *("dockerd", "-H", f"unix://{socket}", "--data-root", folder / "data"),
-        *("--exec-root", folder / "exec", "--pidfile", folder / "pid"),
-        *("--storage-driver", "vfs", "--bridge", "none", "--userland-proxy=false"),
-        *("--iptables=false", "--ip6tables=false", "--ip-forward=false"),
-    ):
-        yield f"unix://{socket}"
+    with TemporaryDirectory(prefix="docker") as short:
+        socket = Path(short) / "docker.sock"  # a socket's path has at most 107 bytes
+        with daemon(
+            folder,
+            socket,
+            *("dockerd", "-H", f"unix://{socket}", "--data-root", folder / "data"),
+            *("--exec-root", Path(short) / "exec", "--pidfile", folder / "pid"),
+            *("--storage-driver", "vfs", "--bridge", "none", "--userland-proxy=false"),
+            *("--iptables=false", "--ip6tables=false", "--ip-forward=false"),
+        ):
+            yield f"unix://{socket}"
 
 
 def test_docker_loads_a_bundle(tmp_path: Path) -> None:
@@ -204,17 +205,15 @@ def test_docker_loads_a_bundle(tmp_path: Path) -> None:
 def containerd(folder: Path) -> Iterator[Path]:
     """Run containerd on a private socket; yield the socket."""
     folder.mkdir(parents=True)
-    socket = folder / "containerd.sock"
-    config: dict[str, Any] = {
-        "root": f"{folder / 'root'}",
-        "state": f"{folder / 'state'}",
-    }
-    lines = ["version = 2", 'disabled_plugins = ["io.containerd.grpc.v1.cri"]']
-    lines += [f"{key} = {json.dumps(value)}" for key, value in config.items()]
-    lines += ["[grpc]", f"address = {json.dumps(str(socket))}"]
-    (folder / "config.toml").write_text("\n".join(lines))
-    with daemon(folder, socket, "containerd", "--config", folder / "config.toml"):
-        yield socket
+    with TemporaryDirectory(prefix="containerd") as short:
+        socket = Path(short) / "containerd.sock"
+        config: dict[str, Any] = {"root": f"{folder / 'root'}", "state": f"{short}/state"}
+        lines = ["version = 2", 'disabled_plugins = ["io.containerd.grpc.v1.cri"]']
+        lines += [f"{key} = {json.dumps(value)}" for key, value in config.items()]
+        lines += ["[grpc]", f"address = {json.dumps(str(socket))}"]
+        (folder / "config.toml").write_text("\n".join(lines))
+        with daemon(folder, socket, "containerd", "--config", folder / "config.toml"):
+            yield socket
 
 
 def test_containerd_imports_a_bundle(tmp_path: Path) -> None:
