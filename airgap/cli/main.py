@@ -26,7 +26,7 @@ _COMMANDS = {
     "images": ("airgap.cli.images:images", "List the images of the local store."),
     "inspect": ("airgap.cli.inspect:inspect", "Show what a bundle is and does."),
     "verify": ("airgap.cli.verify:verify", "Check a bundle completely, taking nothing in."),
-    "serve": ("airgap.cli.serve:serve", "Serve the local store as a registry."),
+    "serve": ("airgap.cli.serve:serve", "Serve the local store, or bundles, as a registry."),
     "store": ("airgap.cli.store:store", "Check, repair, tidy and rebuild the local store."),
     "config": ("airgap.cli.config:config", "Check the config; print an example or the schema."),
     "demo": ("airgap.cli.demo:demo", "Show the whole way on this machine."),

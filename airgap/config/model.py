@@ -12,6 +12,7 @@ from airgap.config.mirroring import MirrorEntry
 from airgap.config.registries import RegistrySection
 from airgap.config.scalars import Channel, FilePath, Flag, Host, Placeholder
 from airgap.config.section import Section
+from airgap.config.serving import ServeSection
 from airgap.config.transfer import DeliverySection, ExportChannel, ImportChannel
 
 
@@ -57,6 +58,7 @@ class Config(Section):
         "exports": "the section is called `export`",
         "mirrors": "write `mirror` for what to mirror; a registry's mirrors stand below it",
         "registry": "the section is called `registries`",
+        "server": "the section is called `serve`",
     }
 
     store: StoreSection = StoreSection()
@@ -85,6 +87,9 @@ class Config(Section):
 
     push: DeliverySection = DeliverySection()
     """Where `airgap push` pushes to."""
+
+    serve: ServeSection = ServeSection()
+    """What `airgap serve` serves, and to whom."""
 
     def registry(self, host: str) -> RegistrySection:
         """Return what is set for a host, else the defaults."""
