@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from airgap.errors import AirgapError, NoSpace, NotPermitted
 
@@ -68,3 +69,10 @@ def write_whole(path: Path, content: bytes) -> None:
 def temporary_beside(path: Path) -> Path:
     """Return a name in the same folder that nobody else uses."""
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def write_all(file: BinaryIO, content: bytes) -> None:
+    """Write to a file without buffer, which may take less at once than it is given."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]

@@ -8,12 +8,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from airgap.archive import layout
-from airgap.archive.disk import sync_folder, temporary_beside, told_as_ours, write_whole
+from airgap.archive.disk import (
+    sync_folder,
+    temporary_beside,
+    told_as_ours,
+    write_all,
+    write_whole,
+)
 from airgap.archive.members import FolderMembers, read_member
 from airgap.archive.names import IMAGE_NAME, REF_NAME, annotations_for
 from airgap.archive.receive import receive_blob
 from airgap.content.ports import OnBytes, OpenBlob, TagMove
 from airgap.errors import Refused, UsageError
+from airgap.image.threads import open_in_thread
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -51,17 +58,17 @@ class _BlobFolder:
         temporary = temporary_beside(path)
         with told_as_ours(path):
             await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-            file = await asyncio.to_thread(temporary.open, "xb")
         try:
+            with told_as_ours(path):
+                file = await open_in_thread(temporary, "xb")
             with file:
 
                 async def write(piece: bytes) -> None:
                     with told_as_ours(path):
-                        await asyncio.to_thread(file.write, piece)
+                        await asyncio.to_thread(write_all, file, piece)
 
                 await receive_blob(descriptor, open_at, write, on_bytes)
                 with told_as_ours(path):
-                    await asyncio.to_thread(file.flush)
                     await asyncio.to_thread(os.fsync, file.fileno())
             with told_as_ours(path):
                 await asyncio.to_thread(temporary.replace, path)

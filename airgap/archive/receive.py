@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from airgap.content.ports import BlobReader, FileRegion, OnBytes, OpenBlob
 from airgap.errors import ContentMismatch, NotPermitted
+from airgap.image.threads import open_in_thread
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 
@@ -71,7 +72,7 @@ async def _large_pieces(reader: BlobReader) -> AsyncIterator[bytes]:
 
 async def _region_pieces(region: FileRegion) -> AsyncIterator[bytes]:
     try:
-        file = await asyncio.to_thread(region.path.open, "rb", buffering=0)
+        file = await open_in_thread(region.path, "rb")
     except OSError as error:
         raise NotPermitted(str(region.path), f"cannot be read: {error.strerror}") from None
     with file:

@@ -13,7 +13,7 @@ from airgap.archive.members import read_region
 from airgap.archive.names import ArchiveImage
 from airgap.content.ports import BlobReader, FileRegion
 from airgap.errors import ArchiveDamaged, InvalidReference, NotFound, NotPermitted
-from airgap.image.threads import StopSign, in_thread
+from airgap.image.threads import StopSign, in_thread, open_in_thread
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -145,7 +145,7 @@ class ArchiveSource:
         whole = await self._region(repository, descriptor)
         region = FileRegion(whole.path, whole.offset + offset, max(0, whole.length - offset))
         try:
-            file = await asyncio.to_thread(region.path.open, "rb", buffering=0)
+            file = await open_in_thread(region.path, "rb")
         except OSError as error:
             raise NotPermitted(str(region.path), f"cannot be read: {error.strerror}") from None
         try:

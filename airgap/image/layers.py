@@ -13,7 +13,7 @@ from airgap.errors import ArchiveDamaged, NotPermitted, Unsupported
 from airgap.image.compression import ByteStream, unpacked
 from airgap.image.filesystem import FileTree, Located
 from airgap.image.tar_entries import TarReader
-from airgap.image.threads import StopSign, in_thread
+from airgap.image.threads import StopSign, in_thread, open_in_thread
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest
@@ -152,7 +152,7 @@ class _RegionStream:
 
     async def __aenter__(self) -> Self:
         try:
-            self._file = await asyncio.to_thread(self._region.path.open, "rb")
+            self._file = await open_in_thread(self._region.path, "rb")
         except OSError as error:
             raise NotPermitted(self._what, f"cannot be read: {error.strerror}") from None
         self._file.seek(self._region.offset)

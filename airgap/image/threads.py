@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
 
 Result = TypeVar("Result")
 
@@ -46,3 +47,23 @@ async def in_thread(work: Callable[[StopSign], Result]) -> Result:
         if not task.cancelled():
             task.exception()
         raise
+
+
+async def open_in_thread(path: Path, mode: Literal["rb", "xb"]) -> BinaryIO:
+    """Open a file without buffer; where the caller is cancelled meanwhile, it is closed again.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(_open, path, mode))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled() and task.exception() is None:
+            task.result().close()
+        raise
+
+
+def _open(path: Path, mode: Literal["rb", "xb"]) -> BinaryIO:
+    return path.open(mode, buffering=0)
