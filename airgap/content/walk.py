@@ -58,14 +58,23 @@ Holds = Callable[[Descriptor], Awaitable[bool]]
 """Tells whether the target has a manifest with everything wanted below it."""
 
 
-async def read_verified(source: Source, repository: Repository, descriptor: Descriptor) -> Manifest:
-    """Read one manifest from a source and check its digest, size and type.
+async def read_verified(
+    source: Source, repository: Repository, descriptor: Descriptor, *, sized: bool = True
+) -> Manifest:
+    """Read one manifest from a source and check its digest, type and size.
+
+    Args:
+        source: where it is.
+        repository: where it belongs there.
+        descriptor: what it shall be.
+        sized: the size is a parent's word and must be right. What a registry answers to HEAD may
+            differ from what it sends (Harbor); then the digest alone decides.
 
     Raises:
         ContentMismatch: the source's bytes are not what the descriptor promises.
     """
     raw = await source.read_manifest(repository, descriptor)
-    if len(raw) != descriptor.size:
+    if sized and len(raw) != descriptor.size:
         raise ContentMismatch(
             f"{repository}@{descriptor.digest}",
             f"the manifest has {len(raw)} bytes where {descriptor.size} were announced",
@@ -123,7 +132,7 @@ class _Walker:
             raise ContentMismatch(
                 f"{self.repository}@{descriptor.digest}", f"indexes nest over {MAX_DEPTH} deep"
             )
-        manifest = await read_verified(self.source, self.repository, descriptor)
+        manifest = await read_verified(self.source, self.repository, descriptor, sized=depth > 0)
         if manifest.is_index:
             manifest = await self._visit_entries(manifest, depth)
         for child in manifest.children():

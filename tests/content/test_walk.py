@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airgap.content.walk import ImageGraph, WalkRules, referrers_below, walk_image
@@ -134,3 +136,15 @@ async def test_referrers_of_referrers_are_found_once() -> None:
     found = await referrers_below(Place(), REPOSITORY, [AMD.digest])
     assert [d.digest for d in found] == [signature.digest, about.digest]
     assert found[0].media_type == media_types.OCI_MANIFEST
+
+
+async def test_a_wrong_size_from_head_is_no_reason_to_fail() -> None:
+    """A registry whose HEAD and GET differ in length is believed where the digest is right."""
+    source = MemorySource({"a.example/app:1": AMD})
+    root = replace(AMD.root.descriptor, size=AMD.root.descriptor.size + 7)
+
+    async def holds(_: Descriptor) -> bool:
+        return False
+
+    graph = await walk_image(source, REPOSITORY, root, WalkRules(), holds)
+    assert graph.root.size == AMD.root.descriptor.size
