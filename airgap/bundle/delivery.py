@@ -108,7 +108,7 @@ def manifests_above(digests: Iterable[Digest], edges: Mapping[Digest, Edges]) ->
     for digest, edge in edges.items():
         for child in edge.children:
             above[child].append(digest)
-        if edge.subject in edges:
+        if edge.subject is not None and edge.subject in edges:
             above[digest].append(edge.subject)
     found: set[Digest] = set()
     waiting = list(digests)

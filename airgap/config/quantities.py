@@ -1,4 +1,4 @@
-"""Sizes and rates as people write them: ``700MB``, ``4GiB-1``, ``20MiB/s``, ``dvd``. Pure."""
+"""Sizes, rates and spans as people write them: ``700MB``, ``20MiB/s``, ``dvd``, ``30d``. Pure."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ _SIZE = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 _RATE = re.compile(r"(?P<size>.*?)\s*/\s*(?P<time>s|sec|second|min|minute|h|hour)", re.DOTALL)
+_SPAN = re.compile(r"(?P<number>\d{1,6})\s*(?P<unit>[hdw])", re.ASCII | re.IGNORECASE)
+_SPANS = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
 
@@ -83,3 +85,15 @@ def parse_rate(text: str) -> int:
     if rate < 1:
         raise UsageError(repr(text), "is less than a byte per second")
     return rate
+
+
+def parse_span(text: str) -> int:
+    """Return seconds of a span of hours, days or weeks: ``12h``, ``30d``, ``8w``.
+
+    Raises:
+        UsageError: the text is no span, or is none at all.
+    """
+    match = _SPAN.fullmatch(text.strip())
+    if match is None or not int(match["number"]):
+        raise UsageError(repr(text), "is not a span of time", "write hours, days or weeks: 30d")
+    return int(match["number"]) * _SPANS[match["unit"].lower()]

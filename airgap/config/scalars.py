@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, PlainSerializer, PlainValidator, Validatio
 from pydantic import WithJsonSchema as Schema
 from pydantic_core import PydanticCustomError
 
-from airgap.config.quantities import parse_rate
+from airgap.config.quantities import parse_rate, parse_size, parse_span
 from airgap.errors import AirgapError
 from airgap.oci.name_mapping import Destination
 from airgap.oci.platform import Platform
@@ -214,6 +214,12 @@ Number: TypeAlias = Annotated[
 ]
 Rate: TypeAlias = Annotated[
     int, parsed(parse_rate, int), Schema(_TEXT), Words("bytes and a time, such as `20MiB/s`")
+]
+Size: TypeAlias = Annotated[
+    int, parsed(parse_size, int), Schema(_TEXT_OR_NUMBER), Words("bytes, such as `500GB`")
+]
+Span: TypeAlias = Annotated[
+    int, parsed(parse_span, int), Schema(_TEXT), Words("hours, days or weeks, such as `30d`")
 ]
 FilePath: TypeAlias = Annotated[Path, PlainValidator(read_path), Schema(_TEXT), Words("a path")]
 Host: TypeAlias = Annotated[str, parsed(_host, str), Schema(_TEXT), Words("`host[:port]`")]

@@ -12,9 +12,13 @@ from pydantic import PlainValidator, ValidationInfo, model_validator
 from pydantic import WithJsonSchema as Schema
 
 from airgap.config.scalars import (
+    Count,
+    FilePath,
     Flag,
     OneOrMany,
     PushDestination,
+    Size,
+    Span,
     Text,
     Words,
     parsed,
@@ -36,6 +40,20 @@ class Compression(StrEnum):
 
     NONE = "none"
     ZSTD = "zstd"
+
+
+class DeliveryPolicy(StrEnum):
+    """What a destination is taken to hold when the next bundle for it is planned."""
+
+    CONFIRMED = "confirmed"
+    ASSUME_DELIVERED = "assume-delivered"
+
+
+class Removals(StrEnum):
+    """What is done with names that the sender has taken out of a channel."""
+
+    KEEP = "keep"
+    APPLY = "apply"
 
 
 def _output(value: Any, info: ValidationInfo) -> Path:
@@ -63,6 +81,19 @@ ReferencePattern = Annotated[
 ]
 
 
+class KeepSection(Section):
+    """Which files of a channel's older bundles stay; the newest bundle always does."""
+
+    count: Count | None = None
+    """So many of the newest. When not set, any number."""
+
+    age: Span | None = None
+    """Those made within this time. When not set, however old."""
+
+    size: Size | None = None
+    """The newest that together have no more bytes. When not set, however large."""
+
+
 class ExportChannel(Section):
     """One destination that bundles are made for."""
 
@@ -77,6 +108,14 @@ class ExportChannel(Section):
     compress: Compression = Compression.NONE
     """What to wrap around the bundle. Layers are mostly compressed already; a bundle without can
     be served in place, and every loader takes it."""
+
+    policy: DeliveryPolicy = DeliveryPolicy.CONFIRMED
+    """What the next bundle may rely on: what a receipt has `confirmed`, or everything that was
+    exported (`assume-delivered`), for a destination that sends nothing back."""
+
+    keep: KeepSection = KeepSection()
+    """Which files of older bundles stay. An export that went well deletes those that break any of
+    these rules; when none is set, nothing is ever deleted."""
 
     def output_path(self, channel: str, now: datetime) -> Path | None:
         """Return the file to write at a time (with time zone), or None where none is set."""
@@ -156,3 +195,11 @@ class ImportChannel(DeliverySection):
 
     to: PushDestination | None = None
     """Push what came in to this registry, below this path. When not set, it stays in the store."""
+
+    removals: Removals = Removals.KEEP
+    """What happens to names that the sender has removed: `keep` them, or `apply` the removal, to
+    the store's names that this channel has brought. The registry's names stay in either case."""
+
+    receipts: FilePath | None = None
+    """The folder where receipts and requests are written, to be carried back. When not set,
+    `airgap/receipts` in the store."""

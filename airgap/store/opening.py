@@ -20,6 +20,7 @@ from airgap.store import schema
 from airgap.store.database import Database, insert_new, open_sqlite
 from airgap.store.durable import replace_file, shared_lock, sync_folder
 from airgap.store.layout import MARKER, write_index
+from airgap.store.migrations import migrate
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 
@@ -149,6 +150,9 @@ def _check_catalog(places: Places, database: Database, *, writable: bool) -> str
             f"this one knows {schema.SCHEMA_VERSION})",
             "update airgap on this machine, or use another store",
         )
+    if version < schema.SCHEMA_VERSION and writable:
+        with shared_lock(places.sweep_lock), database.writing() as connection:
+            migrate(connection)
     return str(facts["store_id"])
 
 

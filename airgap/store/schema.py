@@ -17,9 +17,11 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised with every change that an older program could not work with."""
 
+_CHANNEL = String(128)
+_BUNDLE_ID = String(128)
 _DIGEST = String(135)  # "sha512:" and 128 digits
 _NAME = String(255)
 
@@ -110,3 +112,100 @@ tags = Table(
     sqlite_with_rowid=False,
 )
 """Names. ``name`` is a tag, or a digest where untagged content is kept (a tag has no colon)."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("bundle_id", _BUNDLE_ID, nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("created", _NAME, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("base", Integer),
+    Column("standing", String(16), nullable=False),
+    Column("confirmed", Double),
+    Column("blobs", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("path", Text),
+    Column("files", Text),
+    sqlite_with_rowid=False,
+)
+"""Every bundle that was exported for a channel. ``digest`` is that of ``bundle.json``; ``created``
+is ISO 8601; ``blobs`` and ``bytes`` are what it carried; ``files`` is JSON: paths and sizes of what
+was written and is still there."""
+
+delivered_blobs = Table(
+    "delivered_blobs",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("digest", _DIGEST, primary_key=True),
+    sqlite_with_rowid=False,
+)
+"""What each bundle carried."""
+
+delivered_content = Table(
+    "delivered_content",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("digest", _DIGEST, primary_key=True),
+    Column("since", Integer, primary_key=True),
+    Column("until", Integer),
+    sqlite_with_rowid=False,
+)
+"""What the names of a channel are made of: from which bundle on, and up to which one it no longer
+was (NULL while it is). A bundle that changes little costs few rows, and every state that there was
+can be told again."""
+
+delivered_names = Table(
+    "delivered_names",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("since", Integer, primary_key=True),
+    Column("until", Integer),
+    Column("digest", _DIGEST, nullable=False),
+    Column("media_type", _NAME, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""What the names of a channel stood for, likewise. ``name`` is a full reference."""
+
+receptions = Table(
+    "receptions",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("bundle_id", _BUNDLE_ID, nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("received", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Every bundle of a channel that was taken in, on the side that imports."""
+
+received_names = Table(
+    "received_names",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("digest", _DIGEST, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""The names that a channel has brought and not taken away, and what it let them stand for."""
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("bundle_id", _BUNDLE_ID, nullable=False),
+    Column("digest", _DIGEST, nullable=False),
+    Column("channel", _CHANNEL),
+    Column("sequence", Integer),
+    Column("state", String(16), nullable=False),
+    Column("started", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Index("imports_by_digest", "digest"),
+)
+"""The journal of imports: how far each one has come. ``evidence`` is JSON, and grows with it."""

@@ -1,0 +1,58 @@
+"""Changes of several things in the catalog at once, outside of the group commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from airgap.errors import NotPermitted
+from airgap.store.durable import shared_lock
+from airgap.store.layout import index_update
+from airgap.store.store import Store
+
+Result = TypeVar("Result")
+
+Act = Callable[[Connection], Result]
+
+
+async def ask(store: Store, query: Act[Result]) -> Result:
+    """Look something up in one consistent view of the catalog."""
+
+    def run() -> Result:
+        with store.database.reading() as connection:
+            return query(connection)
+
+    return await store.threads.ask(run)
+
+
+async def transact(store: Store, act: Act[Result], *, renames: bool = False) -> Result:
+    """Change the catalog, all or nothing; what was put before is in it already.
+
+    Args:
+        store: whose catalog.
+        act: is given the transaction; an error undoes what it wrote.
+        renames: names change, so ``index.json`` is written along.
+
+    Raises:
+        NotPermitted: the store can only be read.
+    """
+    if not store.writable:
+        raise NotPermitted(
+            str(store.places.root), "the store can only be read here", "see who owns its folder"
+        )
+    await store.settle()
+
+    def run() -> Result:
+        with shared_lock(store.places.sweep_lock):
+            if not renames:
+                with store.database.writing() as connection:
+                    return act(connection)
+            with index_update(store.places, store.database, sync=store.sync) as index:
+                with store.database.writing() as connection:
+                    result = act(connection)
+                    index.stage(connection)
+                return result
+
+    return await store.threads.ask(run)
