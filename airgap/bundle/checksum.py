@@ -12,12 +12,14 @@ from airgap.oci.digest import Digest
 MAX_CHECKSUM_SIZE = 64 * 1024
 """Bytes; a few lines of a name each."""
 
+CHECKSUM_SUFFIX = ".sha256"
+
 _LINE = re.compile(r"(\\?)([0-9a-f]{64}) [ *](.+)", re.ASCII)
 
 
 def checksum_path(path: Path) -> Path:
     """Return where the checksum of a file stands."""
-    return path.with_name(f"{path.name}.sha256")
+    return path.with_name(f"{path.name}{CHECKSUM_SUFFIX}")
 
 
 def checksum_line(name: str, digest: Digest) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airgap.bundle.checksum import checksum_path
-from airgap.bundle.failures import telling
 from airgap.bundle.format import BundleManifest, Change
-from airgap.bundle.head import read_head
+from airgap.bundle.head import Head, read_head
+from airgap.bundle.medium import Medium, as_medium
 from airgap.bundle.stream import has_zstd_around_it, open_stream
 from airgap.oci.manifest import Role
 
@@ -32,11 +32,11 @@ class BundleSummary:
     """What a person wants to know of a bundle before taking it in.
 
     Attributes:
-        path: the file.
-        file_size: bytes of the file.
+        path: the file; of volumes, their folder and NAME.
+        file_size: bytes of the file, or of all data volumes.
         compressed: whether zstd is around it.
         has_checksum: whether a ``.sha256`` stands beside it, so that the copy was completed.
-        manifest: what ``bundle.json`` says: id, channel, time, references, blobs.
+        head: everything before the first blob.
         signed_by: key ids of the signatures, which are not verified here.
         content: manifests, configs and layers inside.
         changes: how many references are added, moved, unchanged, removed; none of them left out.
@@ -46,31 +46,36 @@ class BundleSummary:
     file_size: int
     compressed: bool
     has_checksum: bool
-    manifest: BundleManifest
+    head: Head
     signed_by: tuple[str, ...]
     content: Mapping[Role, Amount]
     changes: Mapping[Change, int]
 
+    @property
+    def manifest(self) -> BundleManifest:
+        """What ``bundle.json`` says: id, channel, time, references, blobs."""
+        return self.head.manifest
 
-def inspect_bundle(path: Path) -> BundleSummary:
+
+def inspect_bundle(place: Path | Medium) -> BundleSummary:
     """Read the head of a bundle.
 
     Raises:
         BundleDamaged: it is not a bundle, or its head is damaged.
+        AccessDenied: it is encrypted.
         NotFound, NotPermitted: it cannot be opened.
     """
-    compressed = has_zstd_around_it(path)
-    with open_stream(path, compressed=compressed) as stream:
+    medium = as_medium(place)
+    compressed = has_zstd_around_it(medium)
+    with open_stream(medium, compressed=compressed) as stream:
         head = read_head(stream)
     manifest = head.manifest
-    with telling(path):
-        file_size = path.stat().st_size
     return BundleSummary(
-        path=path,
-        file_size=file_size,
+        path=medium.path,
+        file_size=medium.size(),
         compressed=compressed,
-        has_checksum=checksum_path(path).exists(),
-        manifest=manifest,
+        has_checksum=checksum_path(medium.path).exists(),
+        head=head,
         signed_by=tuple(head.signatures),
         content={role: _amount(manifest, role) for role in Role},
         changes={

@@ -83,6 +83,11 @@ class OneFile:
         return FileRegion(self.path, offset, length)
 
 
+def as_medium(place: Path | Medium) -> Medium:
+    """Return a path as the file that it names."""
+    return OneFile(place) if isinstance(place, Path) else place
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """One of the files that are joined.

@@ -13,6 +13,7 @@ from airgap.bundle.format import BundleManifest
 from airgap.bundle.graph import BundleGraph
 from airgap.bundle.head import Head, read_head
 from airgap.bundle.layout import BlobMember, Member
+from airgap.bundle.medium import Medium, as_medium
 from airgap.bundle.stream import ByteStream, has_zstd_around_it, open_stream
 from airgap.bundle.thread import OwnThread
 from airgap.content.plan import CopyPlan
@@ -29,7 +30,7 @@ PIECE_SIZE = 1024 * 1024
 
 
 @asynccontextmanager
-async def open_bundle(path: Path) -> AsyncIterator[Bundle]:
+async def open_bundle(place: Path | Medium) -> AsyncIterator[Bundle]:
     """Open a bundle and read its head; nothing is unpacked.
 
     Yields:
@@ -37,23 +38,24 @@ async def open_bundle(path: Path) -> AsyncIterator[Bundle]:
 
     Raises:
         BundleDamaged: it is not a bundle, is cut short, or does not agree with itself.
+        AccessDenied: it is encrypted.
         NotFound, NotPermitted: it cannot be opened.
     """
     thread = OwnThread("bundle-read")
     try:
-        bundle = await thread.run(_open, path, thread)
+        bundle = await thread.run(_open, as_medium(place), thread)
         yield bundle
     finally:
         await thread.end(lambda: None)
 
 
-def _open(path: Path, thread: OwnThread) -> Bundle:
-    compressed = has_zstd_around_it(path)
-    with open_stream(path, compressed=compressed) as stream:
+def _open(medium: Medium, thread: OwnThread) -> Bundle:
+    compressed = has_zstd_around_it(medium)
+    with open_stream(medium, compressed=compressed) as stream:
         head = read_head(stream)
-        if compressed:
-            return CompressedBundle(path, head, thread)
-        size = path.stat().st_size
+        if compressed or not medium.is_seekable:
+            return CompressedBundle(medium, head, thread, compressed=compressed)
+        size = medium.size()
         if size < head.layout.size:
             cut = next((b for b in head.layout.blobs.values() if b.member.end > size), None)
             name = cut.member.name if cut is not None else "the end"
@@ -63,22 +65,24 @@ def _open(path: Path, thread: OwnThread) -> Bundle:
                 size,
             )
         members.expect_end(stream, head.layout.size)
-    return PlainBundle(path, head, thread)
+    return PlainBundle(medium, head, thread)
 
 
 class Bundle(ABC):
     """What all bundles can: names, manifests and the graph between them.
 
     Attributes:
-        path: the file.
+        path: the file; of volumes, their folder and NAME.
         head: everything before the first blob.
     """
 
-    compressed: bool
-
-    def __init__(self, path: Path, head: Head, thread: OwnThread) -> None:
-        self.path = path
+    def __init__(
+        self, medium: Medium, head: Head, thread: OwnThread, *, compressed: bool = False
+    ) -> None:
+        self.path = medium.path
         self.head = head
+        self._medium = medium
+        self._compressed = compressed
         self._thread = thread
         self._graph: BundleGraph | None = None
         self._names = {r.reference: r.descriptor for r in head.manifest.present}
@@ -168,7 +172,7 @@ class Bundle(ABC):
         return blob
 
     def _stream(self) -> ByteStream:
-        return open_stream(self.path, compressed=self.compressed)
+        return open_stream(self._medium, compressed=self._compressed)
 
 
 def read_manifests(stream: ByteStream, head: Head) -> Iterator[Manifest]:
@@ -191,9 +195,7 @@ def read_manifests(stream: ByteStream, head: Head) -> Iterator[Manifest]:
 
 
 class PlainBundle(Bundle):
-    """A bundle without compression: every blob is a piece of the file."""
-
-    compressed = False
+    """A bundle that can be read from anywhere: every blob is a piece of the file or of volumes."""
 
     @asynccontextmanager
     async def open_blob(
@@ -204,8 +206,9 @@ class PlainBundle(Bundle):
         member = self._find(descriptor).member
         await self._thread.run(self._check_around, member)
         start = min(offset, member.size)
-        region = FileRegion(self.path, member.content_start + start, member.size - start)
-        yield _RegionReader(start, region, self._thread)
+        begin, length = member.content_start + start, member.size - start
+        region = self._medium.region(begin, length)
+        yield _PieceReader(start, region, self._medium, begin, length, self._thread)
 
     def _check_around(self, member: Member) -> None:
         with self._stream() as stream:
@@ -215,16 +218,19 @@ class PlainBundle(Bundle):
 
 
 @dataclass(frozen=True, slots=True)
-class _RegionReader:
+class _PieceReader:
     offset: int
-    region: FileRegion
+    region: FileRegion | None
+    medium: Medium
+    begin: int
+    length: int
     thread: OwnThread
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        stream = await self.thread.run(open_stream, self.region.path, compressed=False)
+        stream = await self.thread.run(open_stream, self.medium, compressed=False)
         try:
-            await self.thread.run(stream.skip_to, self.region.offset, "a blob")
-            left = self.region.length
+            await self.thread.run(stream.skip_to, self.begin, "a blob")
+            left = self.length
             while left:
                 piece = await self.thread.run(stream.read, min(left, PIECE_SIZE), "a blob")
                 left -= len(piece)
@@ -234,9 +240,7 @@ class _RegionReader:
 
 
 class CompressedBundle(Bundle):
-    """A bundle with zstd around it: what comes later is reached through what comes before."""
-
-    compressed = True
+    """A bundle with zstd or age around it: what comes later is reached through what is before."""
 
     @asynccontextmanager
     async def open_blob(

@@ -6,15 +6,16 @@ Decompression is bounded: its window by what the format allows, its output by wh
 from __future__ import annotations
 
 import io
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import BinaryIO, ClassVar, Self, cast
 
 import zstandard
 
+from airgap.bundle.encryption import MAGIC, is_encrypted
 from airgap.bundle.failures import BRING_AGAIN, telling
-from airgap.errors import BundleDamaged, Unsupported
+from airgap.bundle.medium import Medium
+from airgap.errors import AccessDenied, BundleDamaged, Unsupported
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 MAX_WINDOW = 8 * 1024 * 1024
@@ -191,32 +192,32 @@ class _WithSentinel(io.RawIOBase):
             return self._file.read(size) or self._sentinel.read(size)
 
 
-def has_zstd_around_it(path: Path) -> bool:
+def has_zstd_around_it(medium: Medium) -> bool:
     """Tell whether a bundle is compressed.
 
     Raises:
         BundleDamaged: it is a folder or something else that is no file, or empty.
+        AccessDenied: it is encrypted.
         NotFound, NotPermitted: it cannot be opened.
     """
-    if path.is_dir():
-        raise BundleDamaged(str(path), "is a folder, not a bundle", "name the file in it")
-    with telling(path):
-        if path.exists() and not path.is_file():
-            raise BundleDamaged(str(path), "is not a regular file")
-        with path.open("rb") as file:
-            magic = file.read(len(ZSTD_MAGIC))
+    with medium.open() as file, telling(medium.path):
+        magic = file.read(len(MAGIC))
+        while magic and len(magic) < len(MAGIC) and (more := file.read(len(MAGIC) - len(magic))):
+            magic += more
     if not magic:
-        raise BundleDamaged(str(path), "is empty", BRING_AGAIN)
-    return magic == ZSTD_MAGIC
+        raise BundleDamaged(str(medium.path), "is empty", BRING_AGAIN)
+    if is_encrypted(magic):
+        raise AccessDenied(
+            str(medium.path),
+            "is encrypted",
+            "name the file of a private key of age with --identity, or in the config",
+        )
+    return magic.startswith(ZSTD_MAGIC)
 
 
-def open_stream(path: Path, *, compressed: bool) -> ByteStream:
+def open_stream(medium: Medium, *, compressed: bool) -> ByteStream:
     """Open a bundle for reading from its first byte."""
-    with telling(path):
-        # Unbuffered, so that large reads go straight to their destination.
-        file = path.open("rb", buffering=0)
-    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
-    return stream_of(path, file, compressed=compressed)
+    return stream_of(medium.path, medium.open(), compressed=compressed)
 
 
 def stream_of(path: Path, file: BinaryIO, *, compressed: bool) -> ByteStream:

@@ -7,18 +7,21 @@ import io
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from airgap.bundle import members
 from airgap.bundle.checksum import checksum_path, read_checksum
+from airgap.bundle.encryption import Decrypted
 from airgap.bundle.failures import BRING_AGAIN, telling
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.graph import BundleGraph
 from airgap.bundle.head import Head, read_head
 from airgap.bundle.layout import BlobMember
+from airgap.bundle.medium import Medium, OneFile, as_medium
 from airgap.bundle.stream import ByteStream, has_zstd_around_it, stream_of
+from airgap.content.ports import FileRegion
 from airgap.errors import AirgapError, BundleDamaged, ContentMismatch, Unsupported
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest, Role, parse_manifest
@@ -33,18 +36,24 @@ class VerifyReport:
     """What a check of a bundle found.
 
     Attributes:
-        path: the file.
-        manifest: what its ``bundle.json`` says.
-        digest: SHA-256 of the file; None where it could not be read to its end.
+        path: the file; of volumes, their folder and NAME.
+        head: everything before the first blob.
+        digest: SHA-256 of the file as it is stored, of volumes that of all of them joined; None
+            where it could not be read to its end.
         checksum: what the ``.sha256`` beside it says; None where there is none.
         problems: everything that is wrong, in the order of the file; empty means that it is whole.
     """
 
     path: Path
-    manifest: BundleManifest
+    head: Head
     digest: Digest | None
     checksum: Digest | None
     problems: tuple[str, ...]
+
+    @property
+    def manifest(self) -> BundleManifest:
+        """What ``bundle.json`` says."""
+        return self.head.manifest
 
     def error(self) -> AirgapError | None:
         """Return the error that the whole check ends with, or None."""
@@ -56,28 +65,36 @@ class VerifyReport:
         )
 
 
-def verify_bundle(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> VerifyReport:
+def verify_bundle(
+    place: Path | Medium, on_bytes: Callable[[int], None] = lambda _: None
+) -> VerifyReport:
     """Check the checksum beside a bundle, every member of it, and that its graph is complete.
 
     Args:
-        path: the bundle.
+        place: the bundle. Volumes are taken as they come; ``check_volumes`` says which is damaged.
         on_bytes: is told, in this thread, how many more bytes of content have been checked.
 
     Raises:
         BundleDamaged: it is not a bundle, or its head is damaged, so that nothing else can be said.
+        AccessDenied: it is encrypted.
         NotFound, NotPermitted: it cannot be opened.
     """
-    compressed = has_zstd_around_it(path)
-    with telling(path):
-        checksum = read_checksum(path)
-        file = _HashedFile(path.open("rb", buffering=0))
-    with stream_of(path, cast("BinaryIO", file), compressed=compressed) as stream:
+    medium = as_medium(place)
+    compressed = has_zstd_around_it(medium)
+    stored = medium.inner if isinstance(medium, Decrypted) else medium
+    with telling(medium.path):
+        checksum = read_checksum(stored.path) if isinstance(stored, OneFile) else None
+    hashed = _HashedMedium(stored)
+    outer = replace(medium, inner=hashed) if isinstance(medium, Decrypted) else hashed
+    with stream_of(medium.path, outer.open(), compressed=compressed) as stream:
         check = _Check(stream, read_head(stream), on_bytes)
         check.run()
-        digest = file.digest() if check.reached_the_end else None
+        digest = hashed.digest() if check.reached_the_end else None
     if digest is not None and checksum is not None and digest != checksum:
-        check.problems.append(f"hashes to {digest}, and {checksum_path(path).name} says {checksum}")
-    return VerifyReport(path, check.head.manifest, digest, checksum, tuple(check.problems))
+        check.problems.append(
+            f"hashes to {digest}, and {checksum_path(medium.path).name} says {checksum}"
+        )
+    return VerifyReport(medium.path, check.head, digest, checksum, tuple(check.problems))
 
 
 class _Check:
@@ -150,9 +167,33 @@ class _Check:
                 return
 
 
-class _HashedFile(io.RawIOBase):
-    """A file that is read once from front to back, and hashed meanwhile by another thread."""
+class _HashedMedium:
+    """A medium that is read once from front to back, and hashed meanwhile by another thread."""
 
+    is_seekable = False
+
+    def __init__(self, inner: Medium) -> None:
+        self.path = inner.path
+        self._inner = inner
+        self._file: _HashedFile | None = None
+
+    def open(self) -> BinaryIO:
+        self._file = _HashedFile(self._inner.open())
+        return cast("BinaryIO", self._file)
+
+    def size(self) -> int:
+        return self._inner.size()
+
+    def region(self, offset: int, length: int) -> FileRegion | None:
+        del offset, length
+        return None
+
+    def digest(self) -> Digest | None:
+        """Return the digest of everything, once all of it is read."""
+        return self._file.digest() if self._file is not None else None
+
+
+class _HashedFile(io.RawIOBase):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__()
         self._file = file
