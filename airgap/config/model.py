@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from airgap.config.mirroring import MirrorEntry
+from airgap.config.protection import TrustSection
 from airgap.config.registries import RegistrySection
 from airgap.config.scalars import Channel, FilePath, Flag, Host, Placeholder
 from airgap.config.section import Section
@@ -84,6 +85,9 @@ class Config(Section):
         default_factory=dict, alias="import"
     )
     """What `airgap import` does, by the name of who sends."""
+
+    trust: TrustSection = TrustSection()
+    """Which keys bundles that come in are checked and opened with."""
 
     push: DeliverySection = DeliverySection()
     """Where `airgap push` pushes to."""

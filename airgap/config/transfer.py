@@ -11,6 +11,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import PlainValidator, ValidationInfo, model_validator
 from pydantic import WithJsonSchema as Schema
 
+from airgap.config.protection import Recipient, SignSection, VolumesSection
 from airgap.config.scalars import (
     Count,
     FilePath,
@@ -109,6 +110,21 @@ class ExportChannel(Section):
     """What to wrap around the bundle. Layers are mostly compressed already; a bundle without can
     be served in place, and every loader takes it."""
 
+    sign: SignSection = SignSection()
+    """Who signs the bundle."""
+
+    encrypt: Annotated[tuple[Recipient, ...], OneOrMany] = ()
+    """Whom to encrypt the bundle for: public keys of age or SSH, or files of them. When none is
+    set, it is readable. Encrypting again gives other bytes, so one volume alone cannot be made
+    again."""
+
+    volumes: VolumesSection = VolumesSection()
+    """How to cut the bundle."""
+
+    read_back: Flag = False
+    """Read everything again from the medium after it was written, past the page cache, and compare.
+    Takes as long again; finds sticks and discs that forget."""
+
     policy: DeliveryPolicy = DeliveryPolicy.CONFIRMED
     """What the next bundle may rely on: what a receipt has `confirmed`, or everything that was
     exported (`assume-delivered`), for a destination that sends nothing back."""
@@ -199,6 +215,12 @@ class ImportChannel(DeliverySection):
     removals: Removals = Removals.KEEP
     """What happens to names that the sender has removed: `keep` them, or `apply` the removal, to
     the store's names that this channel has brought. The registry's names stay in either case."""
+
+    signers: Annotated[tuple[FilePath, ...], OneOrMany] = ()
+    """Public keys whose signatures count for this channel, instead of those of `trust`."""
+
+    threshold: Count | None = None
+    """How many different signers must have signed. When not set, as many as in `trust`."""
 
     receipts: FilePath | None = None
     """The folder where receipts and requests are written, to be carried back. When not set,
