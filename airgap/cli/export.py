@@ -14,6 +14,7 @@ from airgap.bundle.identity import BundleIdentity, creation_time
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.writer import BundleReport, BundleWriter
 from airgap.cli.documents import copy_document, plan_document
+from airgap.cli.export_channel import Packing, export_channel, read_request
 from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
@@ -23,6 +24,7 @@ from airgap.config.transfer import Compression, ExportChannel
 from airgap.content.plan import CopyPlan
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
+from airgap.usecases.delivery import DeliveryRequest
 from airgap.usecases.export import ExportRequest, plan_export
 from airgap.usecases.export import export as export_bundle
 
@@ -31,6 +33,20 @@ from airgap.usecases.export import export as export_bundle
 @click.argument("references", nargs=-1, metavar="[CHANNEL | REF…]")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="The bundle to write."
+)
+@click.option("--full", is_flag=True, help="CHANNEL: rely on nothing that it holds.")
+@click.option(
+    "--since",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="CHANNEL: rely on its bundle N, whatever was confirmed.",
+)
+@click.option(
+    "--request",
+    "request_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="CHANNEL: answer what its import could not take in.",
 )
 @click.option("--all", "everything", is_flag=True, help="Pack everything that the store has.")
 @click.option(
@@ -52,6 +68,9 @@ def export(
     *,
     references: tuple[str, ...],
     output: Path | None,
+    full: bool,
+    since: int | None,
+    request_file: Path | None,
     everything: bool,
     compress: str | None,
     platforms: Platforms,
@@ -65,11 +84,12 @@ def export(
     """Pack images of the local store into one file that crosses the gap.
 
     REF is a reference, or a shell pattern over whole references ('quay.io/team/*'). A CHANNEL of
-    the config names what to pack and where to. Beside the bundle stands a .sha256 file, written
-    last: once it is there, the bundle is complete.
+    the config names what to pack and where to; of what its destination holds, as its receipts say,
+    nothing is packed again. Beside the bundle stands a .sha256 file, written last: once it is
+    there, the bundle is complete.
     """
     app = invocation.app()
-    name, channel = _channel(app, references)
+    name, channel = _channel(app, references) if not everything else (None, None)
     now = datetime.now(UTC)
     path = output or (channel.output_path(name, now) if channel and name else None)
     if path is None and not dry_run:
@@ -80,6 +100,8 @@ def export(
             "", "nothing to export", "name references or a channel, or pack all with --all"
         )
     request = ExportRequest(patterns, platforms, referrers=not no_referrers)
+    if channel is None and (full or since or request_file):
+        raise UsageError("", "--full, --since and --request want a channel of the config")
     identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id)
     compression = Compression(compress) if compress else (channel or ExportChannel()).compress
     options = WriteOptions(
@@ -91,6 +113,11 @@ def export(
 
     async def work(view: EventView) -> Result:
         async with app.open_store() as store:
+            if channel is not None and name is not None:
+                asked = read_request(request_file) if request_file is not None else None
+                next_one = DeliveryRequest(name, request, channel.policy, full, since, asked)
+                packing = Packing(None if dry_run else path, identity, options, keep=channel.keep)
+                return await export_channel(next_one, packing, store, view)
             plan = await plan_export(request, store)
             if dry_run or path is None:
                 return Result({"dry_run": True, **plan_document(plan)}, _plan_lines(plan))

@@ -63,6 +63,10 @@ class StoreLedger:
         """Return what a destination holds that has taken in a bundle."""
         return await ask(self.store, lambda connection: _holding(connection, record))
 
+    async def carried(self, record: DeliveryRecord) -> frozenset[Digest]:
+        """Return what a bundle carried."""
+        return await ask(self.store, lambda connection: _carried(connection, record))
+
     async def names_since(self, channel: str, sequence: int) -> Names:
         """Return every name that a channel has had from a bundle on, and what it stood for last."""
         return await ask(self.store, lambda connection: _names_since(connection, channel, sequence))
@@ -261,6 +265,12 @@ def _holding(connection: Connection, record: DeliveryRecord) -> Holding:
         _descriptors(connection, _at(schema.delivered_names, *where)),
         frozenset(Digest(digest) for digest in content.scalars()),
     )
+
+
+def _carried(connection: Connection, record: DeliveryRecord) -> frozenset[Digest]:
+    table = schema.delivered_blobs
+    rows = connection.execute(select(table.c.digest).where(_is(table, record)))
+    return frozenset(Digest(digest) for digest in rows.scalars())
 
 
 def _names_since(connection: Connection, channel: str, sequence: int) -> Names:
