@@ -27,7 +27,7 @@ from airgap.content.ports import (
     WantsPlan,
     capability,
 )
-from airgap.content.report import CopyReport, ImageResult, Outcome
+from airgap.content.report import CopyReport, ImageResult, Outcome, Traffic
 from airgap.content.transfer import BlobTransfer, opener
 from airgap.content.walk import WalkRules, read_verified, referrers_below, walk_image
 from airgap.errors import BundleDamaged, NoSpace
@@ -119,6 +119,42 @@ async def copy_plan(
 
 
 @dataclass(frozen=True, slots=True)
+class Staged:
+    """A plan whose content is in place, and whose names have not moved yet.
+
+    Attributes:
+        images: every name with what it stands for, and shall stand for.
+        homes: which repositories each piece belongs to, also what is named and was not carried.
+        traffic: what moved.
+    """
+
+    images: tuple[ImageResult, ...]
+    homes: Homes
+    traffic: Traffic
+
+
+async def stage_plan(
+    source: Source,
+    target: Target,
+    plan: CopyPlan,
+    *,
+    blob_concurrency: int = 2,
+    emit: Emit = events.discard,
+) -> Staged:
+    """Copy everything of a plan into a target that has repositories; moving names is the caller's.
+
+    Raises:
+        AirgapError: the first thing that failed.
+    """
+    if not plan.roots:
+        return Staged((), {}, Traffic())
+    run = _PlanRun(source, target, plan, emit, blob_concurrency)
+    homes = await run.take_in()
+    images = [await _result(target, root) for root in plan.roots]
+    return Staged(tuple(images), homes, run.transfer.traffic)
+
+
+@dataclass(frozen=True, slots=True)
 class Survey:
     """What a copy of a plan would do.
 
@@ -135,6 +171,8 @@ class Survey:
 
 async def survey_plan(source: Source, target: Target, plan: CopyPlan) -> Survey:
     """Find out what :func:`copy_plan` would do at a target that has repositories."""
+    if not plan.roots:
+        return Survey((), 0, 0)
     return await _PlanRun(source, target, plan, events.discard, 1).survey()
 
 
@@ -173,13 +211,18 @@ class _PlanRun:
                 open_at = opener(self.source, self._anywhere, item.descriptor)
                 await self.transfer.put(self._anywhere, item.descriptor, open_at)
 
-    async def take_in(self) -> None:
-        """Feed a target that has repositories: blobs, then manifests level by level."""
+    async def take_in(self) -> Homes:
+        """Feed a target that has repositories: blobs, then manifests level by level.
+
+        Returns:
+            Where everything belongs.
+        """
         edges, homes = await self._read_graph()
         wanted = await self._wanted(homes)
         await self._check_space(wanted)
         await self._move_blobs(wanted)
         await self._put_manifests(homes, manifest_levels(edges))
+        return homes
 
     async def survey(self) -> Survey:
         """Find out what :meth:`take_in` would move."""
