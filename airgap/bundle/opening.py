@@ -10,8 +10,11 @@ from airgap.bundle.checksum import CHECKSUM_SUFFIX
 from airgap.bundle.encryption import MAGIC, Decrypted, Identity, is_encrypted
 from airgap.bundle.failures import telling
 from airgap.bundle.medium import Medium, OneFile
-from airgap.bundle.volume_files import VolumeSet, find_volumes
+from airgap.bundle.volume_collection import VolumeCollection
+from airgap.bundle.volume_files import VolumeSet, find_volumes, missing
 from airgap.errors import NotFound, UsageError
+
+_GO_ON = "what came is kept: name the next stick or folder, and the import goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,24 @@ class FoundBundle:
         return self.medium
 
 
-def find_bundle(paths: Sequence[Path]) -> FoundBundle:
+def find_bundle(paths: Sequence[Path], collection: VolumeCollection | None = None) -> FoundBundle:
     """Find the one bundle that files or folders hold.
+
+    Args:
+        paths: what a person names.
+        collection: where volumes wait that came before; what came now joins them, where some are
+            still wanted.
 
     Raises:
         NotFound: there is none, or volumes of it are missing.
         UsageError: there are several.
         BundleDamaged: volumes have the wrong size, or their index is damaged.
     """
-    volumes = find_volumes(paths)
+    volumes = find_volumes(paths) if collection is None else collection.find(paths)
     if volumes is not None:
+        if volumes.wanted and collection is not None:
+            collection.keep(volumes)
+            raise missing(volumes, _GO_ON)
         medium: Medium = volumes.joined()
     else:
         medium = OneFile(_one_file(paths))

@@ -65,12 +65,14 @@ class VolumeSet:
         return JoinedFiles(self.path, pieces)
 
 
-def missing(volumes: VolumeSet) -> NotFound | BundleDamaged:
+REPAIR_HINT = "bring them, or `airgap repair` where there is enough parity"
+
+
+def missing(volumes: VolumeSet, hint: str = REPAIR_HINT) -> NotFound | BundleDamaged:
     """Return the error for a set that is not complete."""
     faults = [fault for volume, fault in volumes.faults.items() if volume in volumes.wanted]
     absent = [volume for volume in volumes.wanted if volume not in volumes.faults]
     here = f"{len(volumes.index.data) - len(volumes.wanted)} of {len(volumes.index.data)} are here"
-    hint = "bring them, or `airgap repair` where there is enough parity"
     if faults:
         rest = [f"{listed(absent)} still wanted"] if absent else []
         return BundleDamaged(str(volumes.path), "; ".join([*faults, *rest]), hint)
@@ -107,6 +109,35 @@ def find_volumes(paths: Sequence[Path]) -> VolumeSet | None:
         )
     index_path, index = _one_index(indices)
     return _assemble(index, index_path, files)
+
+
+def named_sets(paths: Sequence[Path]) -> set[str]:
+    """Return the names of the sets that files and folders speak of.
+
+    Raises:
+        NotFound, NotPermitted: a folder cannot be read.
+    """
+    return {name for file in _files_at(paths) if (name := _set_name(file)) is not None}
+
+
+def known_sets(paths: Sequence[Path]) -> set[str]:
+    """Return the ids of the sets whose indices are among files and folders, or beside the files.
+
+    Raises:
+        NotFound, NotPermitted: a folder or index cannot be read.
+        BundleDamaged: an index is damaged.
+    """
+    beside = [
+        path.with_name(f"{found[0]}{INDEX_SUFFIX}")
+        for path in paths
+        if (found := read_file_name(path.name)) is not None
+    ]
+    indices = [file for file in _files_at(paths) if file.name.endswith(INDEX_SUFFIX)]
+    return {read_index(file).set_id for file in (*indices, *beside) if file.exists()}
+
+
+def _files_at(paths: Sequence[Path]) -> list[Path]:
+    return [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
 
 
 def _set_name(path: Path) -> str | None:
