@@ -106,9 +106,9 @@ def test_another_set_of_the_name_does_not_join(
 ) -> None:
     """A set that never came complete neither mixes with the next one nor stands in its way."""
     content = {folder: content_of_length(len(CONTENT), seed) for seed, folder in enumerate("ab")}
-    for folder in content:
+    for folder, bundle in content.items():
         (tmp_path / folder).mkdir()
-        written_set(tmp_path / folder / "b", content[folder])
+        written_set(tmp_path / folder / "b", bundle)
     offer(tmp_path / "a", stick, "b.001", "b.volumes.json")
     with pytest.raises(NotFound, match="volumes 2-4 are"):
         read(collection, stick)
