@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol, runtime_checkable
 
 from airgap.content.ports import (
     HasReferrers,
@@ -13,6 +15,7 @@ from airgap.content.ports import (
 )
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
+from airgap.oci.manifest import Manifest
 from airgap.oci.reference import Reference, Repository
 
 
@@ -67,6 +70,17 @@ class Hosting(Source, Target, ListsTags, ListsRepositories, HasReferrers, Protoc
     ``find`` or ``blob_size`` first.
     """
 
+    async def publish_manifest(
+        self, repository: Repository, manifest: Manifest, tags: Sequence[str] = ()
+    ) -> None:
+        """Take in a pushed manifest and let tags stand for it, all at once.
+
+        Without tags it is kept under its digest, until a tag or another manifest of the repository
+        leads to it: what is pushed by digest alone stays until it is deleted, and what an index or
+        an image brings along goes with it.
+        """
+        ...
+
     async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
         """Return the size of a blob that belongs to the repository, else None."""
         ...
@@ -102,4 +116,35 @@ class Hosting(Source, Target, ListsTags, ListsRepositories, HasReferrers, Protoc
 
     async def remove_tag(self, reference: Reference) -> bool:
         """Remove one tag; False where it was not there."""
+        ...
+
+
+@runtime_checkable
+class KeepsForPushes(Protocol):
+    """A host that collects garbage, and can be told how far back unfinished pushes reach."""
+
+    def push_claim(self) -> AbstractAsyncContextManager[PushClaim]:
+        """Have a claim on content, and take over that of a server that is gone."""
+        ...
+
+
+class PushClaim(Protocol):
+    """What keeps the content of unfinished pushes from being collected.
+
+    Attributes:
+        inherited: how far back the pushes of a server that is gone reach (seconds since 1970);
+            None where there are none.
+    """
+
+    @property
+    def inherited(self) -> float | None:
+        """How far back the pushes of a server that is gone reach, in seconds since 1970."""
+        ...
+
+    async def reach_back_to(self, began: float | None) -> None:
+        """Keep what was put or relied on since then; None lets go.
+
+        It must be said again at least every ten minutes, and stands for an hour after the last
+        time where the process ends without letting go.
+        """
         ...

@@ -48,7 +48,13 @@ async def get_blob(call: Call) -> web.StreamResponse:
 
 async def head_blob(call: Call) -> web.Response:
     """Tell whether a blob is in the repository, and its size."""
-    descriptor, headers = await _blob(call)
+    if not call.may_push:
+        descriptor, headers = await _blob(call)
+    else:
+        # Whoever pushes asks so what need not be sent, and then relies on its being there.
+        async with call.push() as push:
+            descriptor, headers = await _blob(call)
+            push.rely_on(descriptor.digest)
     return empty(HTTPStatus.OK, headers | {"Content-Length": str(descriptor.size)})
 
 

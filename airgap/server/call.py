@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -19,6 +20,8 @@ from airgap.server.answers import ApiError, Code
 from airgap.server.gate import Gate
 from airgap.server.manifest_cache import ManifestCache
 from airgap.server.names import path_of, repository_at
+from airgap.server.policy import Action
+from airgap.server.pushes import Push, Pushes
 from airgap.server.reading import BodyReader, Turns
 from airgap.server.routes import Route
 from airgap.server.settings import ServerSettings
@@ -36,6 +39,7 @@ class Service:
         manifests: manifests at hand.
         uploads: uploads in progress.
         turns: request bodies that may be read at once.
+        pushes: pushes that are not finished.
     """
 
     hosting: Hosting
@@ -44,6 +48,7 @@ class Service:
     manifests: ManifestCache
     uploads: UploadDesk
     turns: Turns
+    pushes: Pushes
 
     def body(self, request: web.BaseRequest, limit: int) -> BodyReader:
         """Return a reader of a request's body, of at most ``limit`` bytes."""
@@ -95,6 +100,19 @@ class Call:
     def ns(self) -> str | None:
         """The host that a mirror's client asked for, where it says so."""
         return self.request.query.get("ns")
+
+    def push(self) -> AbstractAsyncContextManager[Push]:
+        """Have what the client has under way here, for as long as the request runs."""
+        return self.service.pushes.request(
+            (self.repository, self.user or self.request.remote or "")
+        )
+
+    @property
+    def may_push(self) -> bool:
+        """Whether the client could push here, and what it asks for may be for a push."""
+        gate = self.service.gate
+        name = self.service.name_of(self.repository)
+        return not gate.read_only and gate.policy.allows(self.user, name, Action.PUSH)
 
     def location(self, leaf: str) -> str:
         """Return the path of something in the same repository, as this client addresses it."""

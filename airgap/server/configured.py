@@ -22,6 +22,7 @@ def server_settings(section: ServeSection) -> ServerSettings:
         htpasswd=section.htpasswd,
         anonymous_read=section.anonymous_read,
         rules=tuple(_rules(section)),
+        sparse_images=section.sparse_images,
         public_url=section.public_url,
     )
 

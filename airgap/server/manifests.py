@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from airgap.content.ports import TagMove, capability
+from airgap.content.ports import capability
 from airgap.errors import AirgapError
 from airgap.oci import media_types
 from airgap.oci.digest import Digest
@@ -50,11 +50,12 @@ async def put_manifest(call: Call) -> web.Response:
     tags = _tags(call, reference)
     raw = await call.service.body(call.request, MAX_MANIFEST_SIZE).whole()
     manifest = _parsed(raw, call.request.headers.get("Content-Type"), reference.digest)
-    await _check_blobs(call, manifest)
-    await call.hosting.put_manifest(call.repository, manifest)
-    if tags:
-        moves = [TagMove(Reference(call.repository, tag), manifest.descriptor) for tag in tags]
-        await call.hosting.move_tags(moves)
+    async with call.push() as push:
+        if not call.service.settings.sparse_images:
+            await _check_blobs(call, manifest)
+        await call.hosting.publish_manifest(call.repository, manifest, tags)
+        push.wrote = True
+        push.take_in(manifest, tagged=bool(tags))
     headers = {
         "Location": call.location(f"manifests/{manifest.descriptor.digest}"),
         "Docker-Content-Digest": str(manifest.descriptor.digest),

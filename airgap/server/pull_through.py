@@ -16,7 +16,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from functools import partial
 from typing import Any, Protocol, cast, runtime_checkable
 
-from airgap.content.hosting import Hosting
+from airgap.content.hosting import Hosting, KeepsForPushes, PushClaim
 from airgap.content.ports import BlobReader, Source, TagMove
 from airgap.content.walk import read_verified
 from airgap.errors import (
@@ -89,6 +89,10 @@ class PullThrough:
     def __getattr__(self, name: str) -> Any:
         """Leave everything else to the host."""
         return getattr(self._hosting, name)
+
+    def push_claim(self) -> AbstractAsyncContextManager[PushClaim]:
+        """Have the host's claim on what unfinished pushes need."""
+        return cast("KeepsForPushes", self._hosting).push_claim()
 
     async def close(self) -> None:
         """Stop fetching."""

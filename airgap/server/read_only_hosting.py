@@ -36,6 +36,12 @@ class ReadOnlyHosting:
         """Refuse."""
         self._refuse()
 
+    async def publish_manifest(
+        self, repository: Repository, manifest: Manifest, tags: Sequence[str] = ()
+    ) -> None:
+        """Refuse."""
+        self._refuse()
+
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
         """Refuse."""
         self._refuse()

@@ -6,7 +6,7 @@ import asyncio
 import errno
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TypeAlias
@@ -22,6 +22,7 @@ from airgap.server.call import Call, Service, empty, json_response, scope_header
 from airgap.server.gate import Gate
 from airgap.server.manifest_cache import ManifestCache
 from airgap.server.policy import Action
+from airgap.server.pushes import Pushes, watching_pushes
 from airgap.server.reading import Turns
 from airgap.server.routes import Endpoint, Route, parse_route
 from airgap.server.settings import ServerSettings, TlsFiles
@@ -105,15 +106,31 @@ async def running_registry(
         read_only=settings.read_only,
         public_url=settings.public_url,
     )
-    service = Service(
-        hosting=hosting,
-        settings=settings,
-        gate=gate,
-        manifests=ManifestCache(settings.manifest_cache_size),
-        uploads=UploadDesk(hosting),
-        turns=Turns(at_once=settings.max_bodies, waiting=settings.max_waiting_bodies),
-    )
-    server = web.Server(
+    async with AsyncExitStack() as stack:
+        pushes = Pushes(None, settings.upload_seconds)
+        if not settings.read_only:
+            watching = watching_pushes(hosting, settings.upload_seconds)
+            pushes = await stack.enter_async_context(watching)
+        service = Service(
+            hosting=hosting,
+            settings=settings,
+            gate=gate,
+            manifests=ManifestCache(settings.manifest_cache_size),
+            uploads=UploadDesk(hosting),
+            turns=Turns(at_once=settings.max_bodies, waiting=settings.max_waiting_bodies),
+            pushes=pushes,
+        )
+        runner = web.ServerRunner(_server(service), shutdown_timeout=settings.shutdown_seconds)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await _listen(runner, settings, context)
+        if not settings.read_only:
+            await stack.enter_async_context(sweep_uploads(hosting, settings.upload_seconds))
+        yield _running(runner, settings)
+
+
+def _server(service: Service) -> web.Server:
+    return web.Server(
         _Front(service).answer,
         access_log=None,
         keepalive_timeout=_KEEP_ALIVE_SECONDS,
@@ -121,14 +138,6 @@ async def running_registry(
         # A digest is that of the bytes as sent: nothing is ever unpacked here.
         auto_decompress=False,
     )
-    runner = web.ServerRunner(server, shutdown_timeout=settings.shutdown_seconds)
-    await runner.setup()
-    try:
-        await _listen(runner, settings, context)
-        async with sweep_uploads(hosting, settings.upload_seconds):
-            yield _running(runner, settings)
-    finally:
-        await runner.cleanup()
 
 
 class _Front:

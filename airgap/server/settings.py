@@ -38,6 +38,8 @@ class ServerSettings:
         htpasswd: a file of users with bcrypt passwords (``htpasswd -B``); None signs nobody in.
         anonymous_read: with ``htpasswd``, let everybody pull and only users push and delete.
         rules: per-repository rules, in order; see ``policy``.
+        sparse_images: take in an image of which the repository lacks blobs, which others then
+            cannot pull; without it such a push is refused.
         public_url: how clients reach the registry, where a proxy stands in front of it
             (``https://registry.example``); without it the ``Host`` header is believed.
         max_blob_size: bytes of the largest blob that is taken in.
@@ -59,6 +61,7 @@ class ServerSettings:
     htpasswd: Path | None = None
     anonymous_read: bool = False
     rules: tuple[Rule, ...] = ()
+    sparse_images: bool = False
     public_url: str | None = None
     max_blob_size: int = 1024 * 1024 * _MIB
     max_requests: int = 512

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from http import HTTPStatus
 
 from aiohttp import web
@@ -12,6 +13,7 @@ from airgap.oci.digest import Digest
 from airgap.server.answers import ApiError, Code
 from airgap.server.call import Call, empty
 from airgap.server.policy import Action
+from airgap.server.pushes import MAX_UPLOADS, Push
 from airgap.server.ranges import announced_span
 from airgap.server.reading import BodyReader
 from airgap.server.upload_desk import out_of_order, upload_headers
@@ -21,10 +23,16 @@ _ALGORITHMS = frozenset({"sha256", "sha512"})
 
 async def post_upload(call: Call) -> web.Response:
     """Mount a blob, take one in whole, or begin an upload."""
+    async with call.push() as push:
+        return await _post_upload(call, push)
+
+
+async def _post_upload(call: Call, push: Push) -> web.Response:
     query = call.request.query
     if "mount" in query:
         digest = call.digest(query["mount"])
         if await _mount(call, digest):
+            push.rely_on(digest)
             return _created(call, digest)
     wanted = call.digest(query["digest"]) if "digest" in query else None
     algorithm = query.get("digest-algorithm") or (wanted.algorithm if wanted else "sha256")
@@ -34,8 +42,16 @@ async def post_upload(call: Call) -> web.Response:
             Code.DIGEST_INVALID,
             f"digest algorithm {algorithm[:32]!r} cannot be verified here",
         )
+    if len(push.uploads) >= MAX_UPLOADS:
+        raise ApiError(
+            HTTPStatus.TOO_MANY_REQUESTS,
+            Code.TOOMANYREQUESTS,
+            f"{MAX_UPLOADS} uploads are unfinished; finish or delete some",
+            headers={"Retry-After": "60"},
+        )
     upload = await call.service.uploads.begin(call.repository, algorithm)
     if wanted is None:
+        call.service.pushes.begin_upload(push, upload.id)
         await upload.close()
         return empty(HTTPStatus.ACCEPTED, _headers(call, upload))
     finished = False
@@ -43,6 +59,8 @@ async def post_upload(call: Call) -> web.Response:
         await _append(_body(call), upload)
         await upload.commit(wanted)
         finished = True
+        push.wrote = True
+        push.rely_on(wanted)
     finally:
         # Nobody has been told this upload's name, so nobody can go on with it.
         if not finished:
@@ -53,7 +71,7 @@ async def post_upload(call: Call) -> web.Response:
 async def patch_upload(call: Call) -> web.Response:
     """Take the next bytes of an upload, as a stream or as a chunk with its position."""
     body = _body(call)
-    async with call.service.uploads.take(call.repository, call.route.leaf, body) as upload:
+    async with _going_on(call, body) as (_, upload):
         _check_position(call, upload)
         await _append(body, upload)
         return empty(HTTPStatus.ACCEPTED, _headers(call, upload))
@@ -63,10 +81,15 @@ async def put_upload(call: Call) -> web.Response:
     """Take the last bytes of an upload, if any, and publish the blob."""
     digest = call.digest(call.request.query.get("digest", ""))
     body = _body(call)
-    async with call.service.uploads.take(call.repository, call.route.leaf, body) as upload:
+    async with _going_on(call, body) as (push, upload):
         _check_position(call, upload)
         await _append(body, upload)
-        await upload.commit(digest)
+        try:
+            await upload.commit(digest)
+        finally:
+            # It is over, however it ended; what it relied on since it began goes on from here.
+            began = call.service.pushes.end_upload(call.repository, upload.id)
+        push.rely_on(digest, began)
     return _created(call, digest)
 
 
@@ -79,9 +102,25 @@ async def get_upload(call: Call) -> web.Response:
 
 async def delete_upload(call: Call) -> web.Response:
     """Throw an upload away."""
-    async with call.service.uploads.take(call.repository, call.route.leaf) as upload:
+    async with _going_on(call) as (_, upload):
         await upload.discard()
+        call.service.pushes.end_upload(call.repository, upload.id)
     return empty(HTTPStatus.NO_CONTENT, {"Docker-Upload-UUID": call.route.leaf})
+
+
+@asynccontextmanager
+async def _going_on(
+    call: Call, body: BodyReader | None = None
+) -> AsyncIterator[tuple[Push, Upload]]:
+    """Have the upload that a request goes on with to oneself."""
+    service = call.service
+    async with (
+        call.push() as push,
+        service.uploads.take(call.repository, call.route.leaf, body) as upload,
+    ):
+        push.wrote = True
+        service.pushes.go_on(call.repository, upload.id)
+        yield push, upload
 
 
 async def _mount(call: Call, digest: Digest) -> bool:

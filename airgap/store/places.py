@@ -25,6 +25,7 @@ class Places:
         STORE/airgap/ingest/<uuid>.tmp                           any other unfinished file
         STORE/airgap/ingest/uploads/<id>, <id>.json              uploads of registry clients
         STORE/airgap/sessions/<uuid>                             locked by a running copy
+        STORE/airgap/sessions/<uuid>.push                        how far back pushes reach
         STORE/airgap/locks/{use,sweep,index}                        what processes exclude by
         STORE/airgap/trash/                                      on its way out
         STORE/airgap/quarantine/                                 damaged blobs, kept to look at

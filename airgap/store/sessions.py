@@ -1,7 +1,8 @@
 """Who is copying right now, so that nothing a running copy relies on is collected.
 
 A session is a file that its process keeps locked; when the process ends, however it ends, the lock
-is gone. Collection keeps all that was put or relied on since the oldest live session began.
+is gone. Collection keeps all that was put or relied on since the oldest live session began, or
+since the oldest unfinished push did (``push_claim``).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from airgap.store.durable import shared_lock, try_lock
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
+from airgap.store.push_claim import SUFFIX, read_claim
 
 
 class Session:
@@ -71,6 +73,13 @@ def oldest_session(places: Places, *, besides: Path | None = None) -> float | No
     with explained(places.sessions):
         for path in sorted(places.sessions.iterdir()):
             if path == besides:
+                continue
+            if path.suffix == SUFFIX:
+                claimed, _ = read_claim(path)
+                if claimed is None:
+                    path.unlink(missing_ok=True)
+                else:
+                    began.append(claimed)
                 continue
             try:
                 descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)

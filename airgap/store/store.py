@@ -34,6 +34,8 @@ from airgap.store.durable import free_bytes
 from airgap.store.intake import SMALL_SIZE, Intake
 from airgap.store.opening import OpenStore, open_store
 from airgap.store.publisher import Publisher
+from airgap.store.push_claim import PushClaim, StorePushClaim
+from airgap.store.pushed import name_pushed
 from airgap.store.reader import open_reader, read_small
 from airgap.store.sessions import Session
 from airgap.store.threads import Threads, settled
@@ -119,6 +121,17 @@ class Store:
             yield
         finally:
             await self.threads.ask(self.session.end)
+
+    @asynccontextmanager
+    async def push_claim(self) -> AsyncIterator[StorePushClaim]:
+        """Have a claim for unfinished pushes of a server's clients, see ``KeepsForPushes``."""
+        self._require_writable()
+        file = PushClaim(self.places)
+        try:
+            inherited = await self.threads.ask(file.inherit)
+            yield StorePushClaim(file, inherited, self.threads)
+        finally:
+            await self.threads.ask(file.close)
 
     async def settle(self) -> None:
         """Wait until all that was put is on disk and in the catalog."""
@@ -238,13 +251,20 @@ class Store:
     async def put_manifest(self, repository: Repository, manifest: Manifest) -> None:
         """Take in one manifest byte for byte."""
         await self._claim(required=True)
-        descriptor = manifest.descriptor
-        change = Change(
-            added=((descriptor.digest, descriptor.size),),
-            manifests=(manifest,),
-            members=(Member(repository, descriptor.digest, is_manifest=True),),
-        )
-        await self._commit(Operation(change, (SmallFile(descriptor.digest, manifest.raw),)))
+        change, files = _arrival(repository, manifest)
+        await self._commit(Operation(change, files))
+
+    async def publish_manifest(
+        self, repository: Repository, manifest: Manifest, tags: Sequence[str] = ()
+    ) -> None:
+        """Take in a pushed manifest under tags, or by digest; see ``Hosting``."""
+        await self._claim(required=True)
+
+        def act(connection: Connection, _: frozenset[Digest]) -> None:
+            name_pushed(connection, repository, manifest, tags, time.time())
+
+        change, files = _arrival(repository, manifest)
+        await self._commit(Operation(change, files, act=act, renames=True))
 
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
         """Let names stand for manifests, all in one transaction, and in ``index.json``.
@@ -384,6 +404,16 @@ class Store:
                 return query(connection, *args, **kwargs)
 
         return await self.threads.ask(run)
+
+
+def _arrival(repository: Repository, manifest: Manifest) -> tuple[Change, tuple[SmallFile]]:
+    digest = manifest.descriptor.digest
+    change = Change(
+        added=((digest, manifest.descriptor.size),),
+        manifests=(manifest,),
+        members=(Member(repository, digest, is_manifest=True),),
+    )
+    return change, (SmallFile(digest, manifest.raw),)
 
 
 async def _open(path: Path, *, create: bool, sync: bool) -> OpenStore:
