@@ -9,6 +9,7 @@ import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -224,9 +225,10 @@ def expire_uploads(places: Places, older_than: float) -> int:
             try:
                 descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
             except FileNotFoundError:
-                # An upload that was killed while it began or ended.
-                if note.stat().st_mtime <= deadline:
-                    note.unlink(missing_ok=True)
+                # An upload that was killed while it began or ended, or one that ends right now.
+                with suppress(FileNotFoundError):
+                    if note.stat().st_mtime <= deadline:
+                        note.unlink()
                 continue
             try:
                 if os.fstat(descriptor).st_mtime <= deadline and try_lock(descriptor):
