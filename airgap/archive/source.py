@@ -111,6 +111,24 @@ class ArchiveSource:
             raise NotFound(self._what, f"holds {many} {label!r}", f"it holds: {self._offer()}")
         return found[0]
 
+    async def image_with_id(self, image_id: Digest) -> ArchiveImage:
+        """Return the image that an engine calls by an id: its config's digest, or its own.
+
+        Raises:
+            NotFound: none of the archive's images has this id.
+        """
+        for image in self.images:
+            if image_id in {image.descriptor.digest, await self._config_of(image)}:
+                return image
+        raise NotFound(image_id, f"is not in {self._what}", f"it holds: {self._offer()}")
+
+    async def _config_of(self, image: ArchiveImage) -> Digest | None:
+        raw = await asyncio.to_thread(self._manifest_bytes, image.descriptor)
+        if raw is None:
+            return None
+        config = parse_manifest(raw, image.descriptor.media_type).config
+        return config.digest if config is not None else None
+
     async def resolve(self, reference: Reference) -> Descriptor:
         """Return what a name or digest stands for, having looked that all below it is inside.
 

@@ -25,11 +25,13 @@ class Result:
         document: for ``--json``.
         lines: for a person; the summary comes last.
         error: what the command ends with although it has a report; None where all is well.
+        always: the lines are what was asked for, not news about it, so -q does not silence them.
     """
 
     document: Document
     lines: Iterable[str] = field(default_factory=tuple)
     error: AirgapError | None = None
+    always: bool = False
 
 
 Work = Callable[[EventView], Awaitable[Result]]
@@ -61,7 +63,7 @@ def perform(invocation: Invocation, command: str, work: Work) -> int:
     }
     if invocation.json:
         click.echo(json.dumps(document, indent=2))
-    elif invocation.verbosity >= 0:
+    elif result.always or invocation.verbosity >= 0:
         for line in result.lines:
             click.echo(line)
     if result.error is None:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 _STEP = 1000
+_AGES = (
+    ("year", 365 * 86400),
+    ("month", 30 * 86400),
+    ("week", 7 * 86400),
+    ("day", 86400),
+    ("hour", 3600),
+    ("minute", 60),
+    ("second", 1),
+)
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -14,6 +25,15 @@ def human_size(byte_count: float) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= _STEP
     raise AssertionError("the last unit takes everything")
+
+
+def human_age(age: timedelta) -> str:
+    """Return how long ago something was: ``3 days ago``, in its largest whole unit."""
+    seconds = age.total_seconds()
+    for unit, length in _AGES:
+        if seconds >= length:
+            return f"{counted(int(seconds // length), unit)} ago"
+    return "just now"
 
 
 def counted(number: int, noun: str) -> str:

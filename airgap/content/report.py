@@ -60,6 +60,13 @@ class Traffic:
     blobs_reused: int = 0
     bytes_reused: int = 0
 
+    def add(self, other: Traffic) -> None:
+        """Count what another copy moved, too."""
+        self.blobs_copied += other.blobs_copied
+        self.bytes_copied += other.bytes_copied
+        self.blobs_reused += other.blobs_reused
+        self.bytes_reused += other.bytes_reused
+
 
 @dataclass(frozen=True, slots=True)
 class CopyReport:

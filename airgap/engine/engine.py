@@ -97,6 +97,18 @@ class Engine:
             raise EngineFault(shown, "the engine's answer is not an object")
         return answer
 
+    async def image_id(self, name: Reference | Digest) -> Digest:
+        """Return the id of one image, as the engine has it.
+
+        Raises:
+            NotFound: it has no such image.
+        """
+        answer = JsonObject(await self.inspect(name), _shown(name))
+        try:
+            return _digest(answer.text("Id"))
+        except (ContentMismatch, InvalidReference) as error:
+            raise EngineFault(_shown(name), f"the engine does not say its id ({error})") from None
+
     async def tag(self, name: Reference | Digest, target: Reference) -> None:
         """Give an image one more name.
 
