@@ -101,7 +101,13 @@ async def read_piece(response: aiohttp.ClientResponse, read_timeout: float) -> b
         ExchangeFailed: the body broke off, or nothing came for ``read_timeout`` seconds.
     """
     with failures_of(read_timeout):
-        return await response.content.readany()
+        # What has arrived in several reads comes in as many pieces: joining them would copy each
+        # byte once more, on the one thread that all transfers share.
+        # An empty piece is either the end of a chunk of the transfer coding, or that of the body.
+        piece = b""
+        while not piece and not response.content.at_eof():
+            piece, _ = await response.content.readchunk()
+        return piece
 
 
 async def read_bounded(
