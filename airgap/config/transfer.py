@@ -129,6 +129,13 @@ class ExportChannel(Section):
     """What the next bundle may rely on: what a receipt has `confirmed`, or everything that was
     exported (`assume-delivered`), for a destination that sends nothing back."""
 
+    signers: Annotated[tuple[FilePath, ...], OneOrMany] = ()
+    """Public keys of the destination, whose signatures count under receipts and requests. When none
+    is set, anybody can write one."""
+
+    threshold: Count = 1
+    """How many different signers must have signed."""
+
     keep: KeepSection = KeepSection()
     """Which files of older bundles stay. An export that went well deletes those that break any of
     these rules; when none is set, nothing is ever deleted."""
@@ -225,3 +232,6 @@ class ImportChannel(DeliverySection):
     receipts: FilePath | None = None
     """The folder where receipts and requests are written, to be carried back. When not set,
     `airgap/receipts` in the store."""
+
+    sign: SignSection = SignSection()
+    """Who signs receipts and requests."""
