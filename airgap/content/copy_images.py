@@ -23,7 +23,7 @@ from airgap.content.ports import (
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.transfer import BlobTransfer, opener
 from airgap.content.walk import ImageGraph, WalkRules, referrers_below, walk_image
-from airgap.errors import AirgapError, NoSpace, StoreUnusable
+from airgap.errors import AirgapError, NoSpace, PartialFailure, StoreUnusable
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.reference import Reference
 
@@ -57,11 +57,13 @@ class CopyLimits:
         blobs: blobs moving at once, over all images.
         recheck: ask for the referrers of unchanged images too. Without it an unchanged image costs
             the source one request; a signature added since the last copy goes unnoticed.
+        together: where one image fails, the names of the others do not move either.
     """
 
     images: int = 16
     blobs: int = 4
     recheck: bool = False
+    together: bool = False
 
 
 async def copy_images(
@@ -173,6 +175,9 @@ class _Run:
         Returns:
             The results, with those failed whose name the target would not move.
         """
+        failed = [result for result in results if result.outcome is Outcome.FAILED]
+        if failed and self.limits.together:
+            return tuple(_held_back(result, len(failed)) for result in results)
         moves = [
             TagMove(result.target, result.descriptor)
             for result in results
@@ -193,3 +198,14 @@ class _Run:
             else result
             for result in results
         )
+
+
+def _held_back(result: ImageResult, failures: int) -> ImageResult:
+    if result.outcome is not Outcome.COPIED:
+        return result
+    error = PartialFailure(
+        str(result.target),
+        f"its content is there; its name waits, since {failures} of the images failed",
+        "do it again when what they failed of is mended; what is there does not move again",
+    )
+    return replace(result, outcome=Outcome.FAILED, descriptor=None, error=error)

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -92,6 +93,7 @@ class StoreJournal:
     ) -> ImportEntry:
         """Write down that a bundle was received."""
         now = time.time()
+        evidence = _timed(evidence, {}, ImportState.RECEIVED, now)
         row = {
             "bundle_id": manifest.id,
             "digest": digest,
@@ -317,9 +319,17 @@ def _entry(row: Row[Any]) -> ImportEntry:
 def _advance(
     connection: Connection, entry: ImportEntry, state: ImportState, evidence: Evidence
 ) -> ImportEntry:
+    now = time.time()
+    timed = _timed(evidence, entry.evidence, state, now)
     connection.execute(
         update(schema.imports)
         .where(_imports.id == entry.number)
-        .values(state=state.value, updated=time.time(), evidence=json.dumps(evidence))
+        .values(state=state.value, updated=now, evidence=json.dumps(timed))
     )
     return _one(connection, entry.number)
+
+
+def _timed(evidence: Evidence, before: Evidence, state: ImportState, now: float) -> Evidence:
+    """Return the evidence with the time at which each state was reached."""
+    moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
+    return {**evidence, "times": {**before.get("times", {}), state.value: moment}}

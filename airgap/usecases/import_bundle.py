@@ -30,7 +30,7 @@ async def survey_import(bundle: BundleSource, store: Target) -> Survey:
     Raises:
         BundleDamaged: the bundle does not hold what its images are made of.
     """
-    return await survey_plan(bundle, store, await _whole_plan(bundle))
+    return await survey_plan(bundle, store, await whole_plan(bundle))
 
 
 async def import_bundle(
@@ -42,11 +42,16 @@ async def import_bundle(
         BundleDamaged, ContentMismatch: the bundle is not what it says; no name has moved.
         NoSpace: the new content does not fit; nothing was written.
     """
-    plan = await _whole_plan(bundle)
+    plan = await whole_plan(bundle)
     return await copy_plan(bundle, store, plan, emit=emit)
 
 
-async def _whole_plan(bundle: BundleSource) -> CopyPlan:
+async def whole_plan(bundle: BundleSource) -> CopyPlan:
+    """Return everything that a bundle carries.
+
+    Raises:
+        BundleDamaged: its images need what it neither has nor relies on.
+    """
     try:
         return await bundle.plan(bundle.roots, ALL_PLATFORMS)
     except NotFound as error:
