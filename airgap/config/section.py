@@ -35,6 +35,8 @@ class Section(BaseModel):
         validate_by_alias=True,
         serialize_by_alias=True,
         arbitrary_types_allowed=True,
+        # Most runs read few sections, and a validator costs milliseconds to build.
+        defer_build=True,
     )
 
     short_forms: ClassVar[str] = ""
