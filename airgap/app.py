@@ -6,8 +6,10 @@ Only this module knows the config's sections and the adapters' settings at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import platform
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +18,17 @@ from airgap.config.loading import find_config, load_config
 from airgap.config.model import Config
 from airgap.config.registries import CredentialsSection, RegistrySection
 from airgap.config.secrets import read_password
+from airgap.config.transfer import ImportChannel
 from airgap.content.events import Emit, discard
+from airgap.errors import NotPermitted, Refused
+from airgap.oci.platform import Platform
 from airgap.registry.settings import ClientSettings, HostSettings, Login, SchemePolicy
 
 if TYPE_CHECKING:
+    from airgap.bundle.signatures import SignaturePolicy
+    from airgap.engine.engine import Engine
     from airgap.registry.client import RegistryClient
+    from airgap.registry.credential_store import CredentialStore
     from airgap.store.store import Store
 
 
@@ -83,6 +91,39 @@ class App:
             self.store_path, create=create, sync=self.config.store.sync, long_lived=long_lived
         )
 
+    def signature_policy(
+        self, channel: str | None, signers: Sequence[Path] = (), threshold: int | None = None
+    ) -> SignaturePolicy:
+        """Return whose signatures a bundle of a channel needs.
+
+        What a bundle says of its channel is not to be believed before it is checked, so naming a
+        channel without signers must not help where others have some.
+
+        Args:
+            channel: what the bundle says.
+            signers: public keys that count instead of the config's.
+            threshold: how many must have signed, instead of what the config says.
+
+        Raises:
+            Refused: only other channels have signers.
+            NotFound, NotPermitted, UsageError, Unsupported: a public key cannot be read.
+            ConfigError: more must sign than there are signers.
+        """
+        from airgap.bundle.keys import load_public_key  # noqa: PLC0415 - loads OpenSSL
+        from airgap.bundle.signatures import SignaturePolicy  # noqa: PLC0415 - likewise
+
+        trust, imports = self.config.trust, self.config.imports
+        section = imports.get(channel or "") or ImportChannel()
+        paths = signers or section.signers or trust.signers
+        if not paths and any(other.signers for other in imports.values()):
+            raise Refused(
+                f"the bundle, of channel {channel}" if channel else "the bundle, of no channel",
+                "no signers are configured for it, and for other channels there are",
+                "name signers for all bundles (trust: signers)",
+            )
+        wanted = threshold or section.threshold or trust.threshold
+        return SignaturePolicy(tuple(map(load_public_key, paths)), wanted)
+
     def registries(self, emit: Emit = discard) -> RegistryClient:
         """Return the client for all registries; an async context manager.
 
@@ -98,6 +139,45 @@ class App:
         settings = ClientSettings(hosts, default, environ=self.environ, home=Path.home())
         return RegistryClient(settings, emit)
 
+    @asynccontextmanager
+    async def engine(self) -> AsyncIterator[Engine]:
+        """Open the Docker Engine that ``DOCKER_HOST`` names, else the one of this machine."""
+        from airgap.engine.client import EngineAddress, EngineClient  # noqa: PLC0415 - likewise
+        from airgap.engine.engine import Engine  # noqa: PLC0415 - likewise
+
+        async with EngineClient(EngineAddress.from_environment(self.environ)) as client:
+            yield Engine(client)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """Make a folder in ``$TMPDIR``, else in /var/tmp, where there is more room than in /tmp.
+
+        Raises:
+            NotPermitted: it cannot be made there.
+        """
+        place = self.environ.get("TMPDIR") or "/var/tmp"  # noqa: S108 - for files of any size
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="airgap-", dir=place)
+        except OSError as error:
+            raise NotPermitted(
+                place,
+                f"cannot be written to: {error.strerror}",
+                "set TMPDIR to a folder for files that are needed for a while",
+            ) from None
+        with folder as path:
+            yield Path(path)
+
+    @property
+    def platform(self) -> Platform:
+        """The platform of this machine's containers."""
+        return Platform.parse(f"linux/{platform.machine() or 'amd64'}")
+
+    def credentials(self) -> CredentialStore:
+        """Return where docker, podman and skopeo keep the logins of this user."""
+        from airgap.registry.credential_store import CredentialStore  # noqa: PLC0415 - likewise
+
+        return CredentialStore(self.environ, Path.home())
+
     def _host_settings(self, section: RegistrySection) -> HostSettings:
         return HostSettings(
             scheme=self._scheme(section),
@@ -106,6 +186,7 @@ class App:
             client_key=section.tls.key,
             mirrors=tuple(map(str, section.mirrors)),
             login=self._login(section.credentials) if section.credentials else None,
+            helper=section.credentials.helper if section.credentials else None,
             requests_per_second=section.requests_per_second,
             concurrency=section.concurrency,
             bytes_per_second=section.bandwidth,

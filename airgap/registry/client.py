@@ -187,15 +187,27 @@ class RegistryClient:
         if failures:
             raise SomeTagsFailed(failures)
 
-    async def check_login(self, domain: str, login: Login) -> None:
+    async def check_login(self, domain: str, login: Login) -> bool:
         """Try credentials at a registry, before they are stored.
+
+        Returns:
+            Whether it asked for any; one that lets everybody in takes wrong ones too.
 
         Raises:
             AccessDenied: the registry does not take them.
             Unreachable: it does not answer.
         """
-        host = await self._hosts.with_login(domain, login)
+        asked = False
+
+        async def find_login(path: str) -> Login:
+            nonlocal asked
+            del path
+            asked = True
+            return login
+
+        host = await self._hosts.knowing_only(domain, find_login)
         await host.call(Call("GET", host.endpoint.root(), domain))
+        return asked
 
     async def _pusher(self, repository: Repository) -> Pusher:
         pusher = self._pushers.get(repository.domain)

@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from airgap.content.events import Emit, Note
-from airgap.errors import NotFound
+from airgap.errors import ConfigError, NotFound
 from airgap.oci.reference import Repository
 from airgap.registry.authorizer import FindLogin, RegistryAuthorizer
+from airgap.registry.credential_helpers import CredentialHelper
 from airgap.registry.credential_store import CredentialStore
 from airgap.registry.endpoints import endpoint_of
 from airgap.registry.exchange import Host
@@ -74,17 +75,12 @@ class Hosts:
         if task.cancelled() or task.exception() is not None:
             self._hosts.pop(place, None)
 
-    async def with_login(self, name: str, login: Login) -> Host:
-        """Return a registry as one that knows nobody but ``login``, to check that.
+    async def knowing_only(self, name: str, find_login: FindLogin) -> Host:
+        """Return a registry as one that has its credentials from ``find_login``, to check them.
 
         Raises:
             AirgapError: its TLS files cannot be used.
         """
-
-        async def find_login(path: str) -> Login | None:
-            del path
-            return login
-
         return await self._make(name, find_login)
 
     async def _make(self, place: str, find_login: FindLogin | None = None) -> Host:
@@ -120,12 +116,23 @@ class Hosts:
         return await asyncio.to_thread(find_tls_files, name, self._settings.of(name), folders)
 
     async def _find_login(self, name: str, path: str) -> Login | None:
-        configured = self._settings.of(name).login
-        if configured is not None:
-            return configured
+        settings = self._settings.of(name)
+        if settings.login is not None:
+            return settings.login
+        if settings.helper is not None:
+            return await self._ask_helper(name, settings.helper)
         try:
             return await self._credentials.find(name, path)
         except NotFound as error:
             # A helper that is gone must not keep us from what everybody may read.
             self._emit(Note("warning", f"{name}: {error}; going on without credentials"))
             return None
+
+    async def _ask_helper(self, name: str, helper: str) -> Login | None:
+        try:
+            return await CredentialHelper(helper, self._settings.environ).get(name)
+        except NotFound as error:
+            # Whoever names a helper in the settings wants to be told that it is not there.
+            raise ConfigError(
+                f"credential helper of {name}", str(error), "install it, or take it out"
+            ) from None

@@ -94,6 +94,7 @@ class HostSettings:
         mirrors: places to pull from before the host itself, in this order, each
             ``host[:port][/path/prefix]``; each has settings and credentials of its own.
         login: credentials; None looks them up where docker, podman and skopeo keep them.
+        helper: short name of the credential helper to ask instead of looking them up.
         requests_per_second: None for no limit.
         concurrency: blob transfers at once in each direction, and as many small requests besides.
         bytes_per_second: of blobs in both directions together; None for no limit.
@@ -109,6 +110,7 @@ class HostSettings:
     client_key: Path | None = None
     mirrors: tuple[str, ...] = ()
     login: Login | None = None
+    helper: str | None = None
     requests_per_second: float | None = None
     concurrency: int = 6
     bytes_per_second: int | None = None

@@ -26,16 +26,18 @@ class Done:
         return loaded
 
 
-async def run(*command: str, environment: Mapping[str, str] | None = None) -> Done:
-    """Run a program to its end."""
+async def run(
+    *command: str, environment: Mapping[str, str] | None = None, given: str | None = None
+) -> Done:
+    """Run a program to its end; ``given`` is what stands on its standard input."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.DEVNULL if given is None else asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(environment or {})},
     )
-    out, err = await process.communicate()
+    out, err = await process.communicate(None if given is None else given.encode())
     return Done(process.returncode or 0, out.decode(), err.decode())
 
 
@@ -46,7 +48,9 @@ async def succeed(*command: str, environment: Mapping[str, str] | None = None) -
     return done.out
 
 
-async def airgap(*arguments: str, environment: Mapping[str, str] | None = None) -> Done:
+async def airgap(
+    *arguments: str, environment: Mapping[str, str] | None = None, given: str | None = None
+) -> Done:
     """Run ``airgap`` without the caller's own config."""
     clean = {"AIRGAP_CONFIG": os.devnull} | dict(environment or {})
-    return await run(sys.executable, "-m", "airgap", *arguments, environment=clean)
+    return await run(sys.executable, "-m", "airgap", *arguments, environment=clean, given=given)
