@@ -11,7 +11,6 @@ import click
 
 from airgap.app import App
 from airgap.bundle.identity import BundleIdentity, creation_time
-from airgap.bundle.output import WriteOptions
 from airgap.bundle.writer import BundleReport, BundleWriter
 from airgap.cli.documents import copy_document, plan_document
 from airgap.cli.export_channel import Packing, export_channel, read_request
@@ -20,7 +19,8 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.sizes import counted, human_size
 from airgap.cli.summaries import omitted_lines
-from airgap.config.transfer import Compression, ExportChannel
+from airgap.cli.wrapping import Wrapping, wrapping_options, written_document, written_lines
+from airgap.config.transfer import ExportChannel
 from airgap.content.plan import CopyPlan
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
@@ -49,15 +49,9 @@ from airgap.usecases.export import export as export_bundle
     help="CHANNEL: answer what its import could not take in.",
 )
 @click.option("--all", "everything", is_flag=True, help="Pack everything that the store has.")
-@click.option(
-    "--compress",
-    type=click.Choice([str(kind) for kind in Compression]),
-    help="What to wrap around the bundle [none].",
-)
 @platform_option
 @click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
-@click.option("--force", is_flag=True, help="Replace a file that is there already.")
-@click.option("--no-verify", is_flag=True, help="Do not check the store's blobs while packing.")
+@wrapping_options
 @click.option("--id", "bundle_id", metavar="ID", help="Pin the bundle's id (32 hex digits).")
 @click.option("--created", metavar="TIME", help="Pin its time [$SOURCE_DATE_EPOCH, now].")
 @click.option("--dry-run", is_flag=True, help="Show what would be packed; write nothing.")
@@ -72,11 +66,9 @@ def export(
     since: int | None,
     request_file: Path | None,
     everything: bool,
-    compress: str | None,
     platforms: Platforms,
     no_referrers: bool,
-    force: bool,
-    no_verify: bool,
+    wrapping: Wrapping,
     bundle_id: str | None,
     created: str | None,
     dry_run: bool,
@@ -87,6 +79,9 @@ def export(
     the config names what to pack and where to; of what its destination holds, as its receipts say,
     nothing is packed again. Beside the bundle stands a .sha256 file, written last: once it is
     there, the bundle is complete.
+
+    With --volume-size the bundle becomes FILE.001, FILE.002, … and FILE.volumes.json, which
+    `airgap import` takes in any order; with --sign it says who made it.
     """
     app = invocation.app()
     name, channel = _channel(app, references) if not everything else (None, None)
@@ -102,38 +97,40 @@ def export(
     request = ExportRequest(patterns, platforms, referrers=not no_referrers)
     if channel is None and (full or since or request_file):
         raise UsageError("", "--full, --since and --request want a channel of the config")
+    before = wrapping.written_before(path)
+    if before is not None and channel is not None:
+        raise UsageError(
+            "--only-volume",
+            "is for bundles outside of channels",
+            "`airgap repair` rebuilds volumes from parity; a new export brings the rest again",
+        )
+    if before is not None:
+        created = created or before.created
     identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id)
-    compression = Compression(compress) if compress else (channel or ExportChannel()).compress
-    options = WriteOptions(
-        zstd=compression is Compression.ZSTD,
-        sync=app.config.store.sync,
-        verify=not no_verify,
-        replace=force,
-    )
+    options = wrapping.options(channel, before, sync=app.config.store.sync)
+    sign = wrapping.signer(channel, os.environ) if not dry_run else None
 
     async def work(view: EventView) -> Result:
         async with app.open_store() as store:
             if channel is not None and name is not None:
                 asked = read_request(request_file) if request_file is not None else None
                 next_one = DeliveryRequest(name, request, channel.policy, full, since, asked)
-                packing = Packing(None if dry_run else path, identity, options, keep=channel.keep)
+                target = None if dry_run else path
+                packing = Packing(target, identity, options, sign, keep=channel.keep)
                 return await export_channel(next_one, packing, store, view)
             plan = await plan_export(request, store)
             if dry_run or path is None:
                 return Result({"dry_run": True, **plan_document(plan)}, _plan_lines(plan))
-            async with BundleWriter(path, store, identity, options) as writer:
+            async with BundleWriter(path, store, identity, options, sign) as writer:
                 report = await export_bundle(plan, store, writer, view.emit)
                 bundle = writer.report
         document = {
             **copy_document(report),
-            "bundle": str(bundle.path),
-            "size": bundle.size,
-            "sha256": bundle.digest.hex,
-            "id": bundle.manifest.id,
+            **written_document(bundle),
             "omitted": plan_document(plan)["omitted"],
             "not_loadable": {str(name): why for name, why in bundle.not_loadable.items()},
         }
-        return Result(document, _bundle_lines(plan, bundle))
+        return Result(document, _bundle_lines(plan, bundle, wrapping.only_volumes))
 
     return perform(invocation, "export", work)
 
@@ -154,12 +151,12 @@ def _plan_lines(plan: CopyPlan) -> Iterator[str]:
     yield f"{_sum(plan)} would be packed; nothing was written"
 
 
-def _bundle_lines(plan: CopyPlan, bundle: BundleReport) -> Iterator[str]:
+def _bundle_lines(plan: CopyPlan, bundle: BundleReport, only: tuple[int, ...]) -> Iterator[str]:
     yield from omitted_lines(plan.omitted)
     for reference, why in bundle.not_loadable.items():
         yield f"not for docker load: {reference.familiar}: {why}"
     yield f"{_sum(plan)} packed"
-    yield f"{bundle.path}  {human_size(bundle.size)}  sha256:{bundle.digest.hex}"
+    yield from written_lines(bundle, only)
 
 
 def _sum(plan: CopyPlan) -> str:

@@ -19,6 +19,7 @@ from airgap.cli.output import Result
 from airgap.cli.progress import EventView
 from airgap.cli.sizes import counted, human_size
 from airgap.cli.summaries import omitted_lines
+from airgap.cli.wrapping import written_document, written_lines
 from airgap.config.transfer import KeepSection
 from airgap.errors import UsageError
 from airgap.store.ledger import StoreLedger
@@ -130,10 +131,7 @@ def _document(
     return {
         **copy_document(report.copied),
         **_plan_document(planned),
-        "bundle": str(bundle.path),
-        "size": bundle.size,
-        "sha256": bundle.digest.hex,
-        "id": bundle.manifest.id,
+        **written_document(bundle),
         "not_loadable": {str(name): why for name, why in bundle.not_loadable.items()},
         "deleted": [str(file.path) for record in retired for file in record.files],
     }
@@ -186,5 +184,4 @@ def _lines(
     for record in retired:
         yield f"deleted the files of bundle {record.sequence}, as `keep` has it"
     yield f"{_what(planned)} packed"
-    bundle = report.bundle
-    yield f"{bundle.path}  {human_size(bundle.size)}  sha256:{bundle.digest.hex}"
+    yield from written_lines(report.bundle)

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import click
 
 from airgap.app import App
-from airgap.bundle.reader import Bundle, open_bundle
+from airgap.bundle.reader import Bundle
+from airgap.bundle.signatures import SignatureVerdict
+from airgap.bundle.volume_collection import VolumeCollection
 from airgap.cli.documents import Document, audit_document, copy_document, image_document
 from airgap.cli.invocation import Invocation, common_options, plain_http_option, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.push import audit_lines
+from airgap.cli.reading import (
+    Reading,
+    reading_options,
+    signature_document,
+    signature_line,
+    unchecked_warning,
+)
 from airgap.cli.sizes import counted, human_size
 from airgap.cli.summaries import change_word, copy_lines
 from airgap.content.copy_plan import Survey
+from airgap.content.events import Note
 from airgap.content.report import ImageResult, Outcome
 from airgap.errors import NotFound
 from airgap.oci.name_mapping import Destination, NameMapping
@@ -27,7 +37,7 @@ from airgap.usecases.push import PushReport, PushRequest, push
 
 
 @click.command("import")
-@click.argument("bundle_file", type=click.Path(path_type=Path), metavar="FILE")
+@reading_options
 @click.option("--to", "destination", metavar="REGISTRY", help="Push on to this registry[/prefix].")
 @click.option("--direct", is_flag=True, help="Push straight from the bundle, past the store.")
 @click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
@@ -37,12 +47,16 @@ from airgap.usecases.push import PushReport, PushRequest, push
 def import_bundle(
     invocation: Invocation,
     *,
-    bundle_file: Path,
+    reading: Reading,
     destination: str | None,
     direct: bool,
     dry_run: bool,
 ) -> int:
     """Verify a bundle, take it into the local store, and push it on into a registry.
+
+    FILE is the bundle; or volumes of it, or folders that hold them, in any order. Where some are
+    still wanted, those that came are kept, and the import goes on when the others are named. A
+    bundle that trusted signers have not signed is refused before anything is written.
 
     Every blob is hashed as it comes in; the names move last, all together. A bundle that is cut
     short or changed is refused, and store and registry stay as they were. With --direct nothing is
@@ -51,15 +65,36 @@ def import_bundle(
     app = invocation.app()
 
     async def work(view: EventView) -> Result:
-        async with open_bundle(bundle_file) as bundle:
+        collection = None if dry_run else _collection(app)
+        found = await reading.find(collection)
+        async with reading.opened(app, found) as bundle:
+            verdict = reading.verdict(app, bundle.head)
+            verdict.require(str(bundle.path))
+            warning = unchecked_warning(verdict)
+            if warning is not None:
+                view.emit(Note("warning", warning))
             mapping = _mapping(app, bundle, destination)
             if dry_run:
                 return _preview(await _survey(app, bundle), mapping)
             if direct:
-                return await _direct(app, bundle, mapping, view)
-            return await _by_store(app, bundle, mapping, view)
+                result = await _direct(app, bundle, mapping, view)
+            else:
+                result = await _by_store(app, bundle, mapping, view)
+        if result.error is None and found.volumes is not None and collection is not None:
+            await asyncio.to_thread(collection.discard, found.volumes.index.set_id)
+        return _with_signatures(result, verdict)
 
     return perform(invocation, "import", work)
+
+
+def _collection(app: App) -> VolumeCollection:
+    """Return where volumes wait that came without the others of their set."""
+    return VolumeCollection(app.store_path / "airgap" / "incoming", sync=app.config.store.sync)
+
+
+def _with_signatures(result: Result, verdict: SignatureVerdict) -> Result:
+    document = {**result.document, "signatures": signature_document(verdict)}
+    return Result(document, [f"signed by {signature_line(verdict)}", *result.lines], result.error)
 
 
 def _mapping(app: App, bundle: Bundle, destination: str | None) -> NameMapping | None:

@@ -5,31 +5,42 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
+from airgap.bundle.encryption import Outside, read_outside
 from airgap.bundle.format import encode_bundle_json
 from airgap.bundle.inspect import BundleSummary, inspect_bundle
+from airgap.bundle.opening import FoundBundle
+from airgap.bundle.signatures import SignatureVerdict
+from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
+from airgap.cli.reading import Reading, reading_options, signature_document, signature_line
 from airgap.cli.sizes import counted, human_size
 
 
 @click.command()
-@click.argument("bundle_file", type=click.Path(path_type=Path), metavar="FILE")
+@reading_options
 @click.option("--raw", is_flag=True, help="Print the bundle's own manifest, byte for byte.")
 @common_options
-def inspect(invocation: Invocation, *, bundle_file: Path, raw: bool) -> int:
+def inspect(invocation: Invocation, *, reading: Reading, raw: bool) -> int:
     """Show what a bundle is and does, from its head alone.
 
-    Nothing is checked but the head itself; `airgap verify` reads all of it.
+    Nothing is checked but the head itself and its signatures; `airgap verify` reads all of it. Of
+    an encrypted bundle without a key only the outside is shown.
     """
+    app = invocation.app()
 
     async def work(view: EventView) -> Result:
         del view
-        summary = await asyncio.to_thread(inspect_bundle, bundle_file)
+        found = await reading.find()
+        medium = reading.medium(app, found)
+        if medium is found.medium and found.is_encrypted:
+            return _outside(found, await asyncio.to_thread(read_outside, medium))
+        summary = await asyncio.to_thread(inspect_bundle, medium)
+        verdict = reading.shown_verdict(app, summary.head)
         encoded = encode_bundle_json(summary.manifest)
         if raw:
             return Result({"bundle_json": json.loads(encoded)}, [encoded.decode()])
@@ -38,24 +49,61 @@ def inspect(invocation: Invocation, *, bundle_file: Path, raw: bool) -> int:
             "size": summary.file_size,
             "compressed": summary.compressed,
             "has_checksum": summary.has_checksum,
+            "encrypted": found.is_encrypted,
+            "volumes": _volumes_document(found),
             "signed_by": list(summary.signed_by),
+            "signatures": signature_document(verdict),
             "bundle_json": json.loads(encoded),
         }
-        return Result(document, _lines(summary))
+        return Result(document, _lines(summary, found, verdict))
 
     return perform(invocation, "inspect", work)
 
 
-def _lines(summary: BundleSummary) -> Iterator[str]:
+def _outside(found: FoundBundle, outside: Outside) -> Result:
+    document = {
+        "bundle": str(found.medium.path),
+        "size": found.medium.size(),
+        "encrypted": True,
+        "recipients": list(outside.recipients),
+        "volumes": _volumes_document(found),
+    }
+    keys = counted(len(outside.recipients), "key")
+    lines = [
+        f"bundle    {found.medium.path}  {human_size(found.medium.size())}",
+        *_volume_lines(found),
+        f"encrypted for {keys} ({', '.join(outside.recipients)}); --identity FILE opens it",
+    ]
+    return Result(document, lines)
+
+
+def _volumes_document(found: FoundBundle) -> Document | None:
+    volumes = found.volumes
+    if volumes is None:
+        return None
+    index = volumes.index
+    return {"set": index.set_id, "data": len(index.data), "parity": len(index.parity)}
+
+
+def _volume_lines(found: FoundBundle) -> Iterator[str]:
+    if found.volumes is not None:
+        index = found.volumes.index
+        parity = f" and {len(index.parity)} of parity" if index.parity else ""
+        yield f"volumes   {len(index.data)}{parity}, set {index.set_id}"
+
+
+def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict) -> Iterator[str]:
     manifest = summary.manifest
     around = ", zstd around it" if summary.compressed else ""
+    around += ", encrypted" if found.is_encrypted else ""
     checksum = "stands beside it" if summary.has_checksum else "IS NOT THERE: is the copy complete?"
     yield f"bundle    {summary.path}  {human_size(summary.file_size)}{around}"
+    yield from _volume_lines(found)
     yield f"id        {manifest.id}  (format 1, {manifest.kind})"
     if manifest.channel is not None:
         yield f"channel   {manifest.channel}, number {manifest.sequence or '-'}"
     yield f"created   {manifest.created.isoformat()} by {manifest.tool}"
-    yield f"signed by {', '.join(summary.signed_by) or 'nobody'}"
+    yield f"signed by {signature_line(verdict)}"
     yield f".sha256   {checksum}"
     for role, amount in summary.content.items():
         yield f"content   {counted(amount.count, role)} with {human_size(amount.size)}"

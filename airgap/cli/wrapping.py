@@ -1,0 +1,251 @@
+"""How a bundle is written: signed, compressed, encrypted, cut; from options and the config."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import click
+
+from airgap.bundle.encryption import load_recipients
+from airgap.bundle.output import WriteOptions
+from airgap.bundle.volumes import INDEX_SUFFIX, Again, VolumeCut, VolumeIndex, data_volume
+from airgap.bundle.writer import BundleReport, Signer
+from airgap.cli.passphrases import passphrase_source
+from airgap.cli.sizes import counted, human_size
+from airgap.config.quantities import parse_size
+from airgap.config.transfer import Compression, ExportChannel
+from airgap.errors import UsageError
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapping:
+    """What the command line says; what it leaves open, the channel of the config says.
+
+    Attributes:
+        compress: what to wrap around the bundle.
+        sign: private keys that sign.
+        passphrase_file: holds the passphrase of those keys.
+        recipients: whom to encrypt for.
+        volume_size: bytes of a volume.
+        parity: how many parity volumes to add.
+        only_volumes: numbers of the volumes to make again, of a bundle that was written before.
+        read_back: read everything again from the medium.
+        force: replace what is there.
+        no_verify: do not check the store's blobs.
+    """
+
+    compress: str | None = None
+    sign: tuple[Path, ...] = ()
+    passphrase_file: Path | None = None
+    recipients: tuple[str, ...] = ()
+    volume_size: int | None = None
+    parity: int | None = None
+    only_volumes: tuple[int, ...] = ()
+    read_back: bool = False
+    force: bool = False
+    no_verify: bool = False
+
+    def written_before(self, path: Path | None) -> VolumeIndex | None:
+        """Return the index of the bundle of which volumes are to be made again, if any are.
+
+        Raises:
+            UsageError: no file is named, or options say how to cut a bundle that is cut already.
+            NotFound, BundleDamaged: the index is not there, or damaged.
+        """
+        from airgap.bundle.volume_files import read_index  # noqa: PLC0415 - seldom wanted
+
+        if not self.only_volumes:
+            return None
+        if path is None:
+            raise UsageError("--only-volume", "needs the bundle's name", "name it with -o FILE")
+        if self.volume_size is not None or self.parity is not None or self.recipients:
+            raise UsageError(
+                "--only-volume",
+                "makes volumes as they were; they cannot be cut or encrypted in another way",
+                "leave out --volume-size, --parity and --recipient",
+            )
+        return read_index(path.with_name(path.name + INDEX_SUFFIX))
+
+    def options(
+        self, channel: ExportChannel | None, before: VolumeIndex | None, *, sync: bool
+    ) -> WriteOptions:
+        """Return how to write.
+
+        Args:
+            channel: what the config says.
+            before: see :meth:`written_before`.
+            sync: return only when the bytes are on the disk.
+
+        Raises:
+            UsageError: options contradict each other, or a recipient is none.
+            NotFound, NotPermitted: a file of recipients cannot be read.
+            Unsupported: ``pyrage`` is not installed.
+        """
+        said = channel or ExportChannel()
+        compression = Compression(self.compress) if self.compress else said.compress
+        recipients = self.recipients or said.encrypt
+        return WriteOptions(
+            zstd=compression is Compression.ZSTD,
+            sync=sync,
+            verify=not self.no_verify,
+            replace=self.force,
+            read_back=self.read_back or said.read_back,
+            cut=self._cut(said, before),
+            recipients=tuple(load_recipients(recipients)) if recipients else (),
+        )
+
+    def _cut(self, channel: ExportChannel, before: VolumeIndex | None) -> VolumeCut | None:
+        if before is not None:
+            again = Again(before, frozenset(self.only_volumes))
+            return VolumeCut(before.volume_size, len(before.parity), again)
+        size = self.volume_size or channel.volumes.size
+        parity = self.parity if self.parity is not None else channel.volumes.parity
+        if size is None and parity:
+            raise UsageError(
+                "--parity", "is for volumes", "say how large they are with --volume-size"
+            )
+        return VolumeCut(size, parity or 0) if size is not None else None
+
+    def signer(self, channel: ExportChannel | None, environ: Mapping[str, str]) -> Signer | None:
+        """Return what signs, after every key was opened; None where nobody signs.
+
+        Raises:
+            AccessDenied: a passphrase is wrong or missing.
+            UsageError, Unsupported: a file is not a private key of the right kind.
+            NotFound, NotPermitted: a file cannot be read.
+        """
+        from airgap.bundle.keys import load_private_key  # noqa: PLC0415 - loads OpenSSL
+        from airgap.bundle.signatures import signer  # noqa: PLC0415 - likewise
+
+        said = (channel or ExportChannel()).sign
+        paths = self.sign or said.with_
+        if not paths:
+            return None
+        file = self.passphrase_file or said.passphrase_file
+        ask = passphrase_source(file, said.passphrase_env, environ)
+        return signer([load_private_key(path, ask) for path in paths])
+
+
+def wrapping_options(command: Command) -> Command:
+    """Add the options of ``Wrapping``; the command gets them as ``wrapping``."""
+    names = Wrapping.__dataclass_fields__
+
+    @functools.wraps(command)
+    def gather(*args: Any, **arguments: Any) -> Any:
+        wrapping = replace(Wrapping(), **{name: arguments.pop(name) for name in names})
+        return command(*args, wrapping=wrapping, **arguments)
+
+    gathered: Callable[..., Any] = gather
+    for option in reversed(_OPTIONS):
+        gathered = option(gathered)
+    return cast("Command", gathered)
+
+
+def _size(_context: Any, _parameter: Any, text: str | None) -> int | None:
+    return parse_size(text) if text is not None else None
+
+
+_OPTIONS = (
+    click.option(
+        "--compress",
+        type=click.Choice([str(kind) for kind in Compression]),
+        help="What to wrap around the bundle [none].",
+    ),
+    click.option(
+        "--sign",
+        type=_FILE,
+        multiple=True,
+        metavar="KEY",
+        help="Sign with this private key; may be repeated [the channel's].",
+    ),
+    click.option(
+        "--passphrase-file",
+        type=_FILE,
+        metavar="FILE",
+        help="Holds the keys' passphrase [$AIRGAP_KEY_PASSPHRASE, a prompt].",
+    ),
+    click.option(
+        "--recipient",
+        "recipients",
+        multiple=True,
+        metavar="KEY",
+        help="Encrypt for age1…, ssh-…, or the keys in a file; may be repeated.",
+    ),
+    click.option(
+        "--volume-size",
+        callback=_size,
+        metavar="SIZE",
+        help="Cut into volumes: 4GiB-1, 700MB, fat32, cd, dvd, bd [one file].",
+    ),
+    click.option(
+        "--parity",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Add N volumes from which any N lost ones are rebuilt [0].",
+    ),
+    click.option(
+        "--only-volume",
+        "only_volumes",
+        type=click.IntRange(min=1),
+        multiple=True,
+        metavar="N",
+        help="Make volume N of the bundle -o FILE again; may be repeated.",
+    ),
+    click.option("--read-back", is_flag=True, help="Read the medium again, and compare."),
+    click.option("--force", is_flag=True, help="Replace a bundle that is there already."),
+    click.option("--no-verify", is_flag=True, help="Do not check the store's blobs while packing."),
+)
+
+
+def written_lines(bundle: BundleReport, only: Collection[int] = ()) -> list[str]:
+    """Return what was written, for a person: one line a file.
+
+    Args:
+        bundle: the report.
+        only: numbers of the volumes that were made again, where not all were written.
+    """
+    volumes = bundle.volumes
+    if volumes is None:
+        return [f"{bundle.path}  {human_size(bundle.size)}  {bundle.digest}"]
+    lines = [
+        f"  {volume.id.file_name(bundle.path.name)}  {human_size(volume.size)}  {volume.digest}"
+        for volume in volumes.volumes
+        if not only or volume.id in {data_volume(number) for number in only}
+    ]
+    if only:
+        return [*lines, f"{bundle.path}  the same as before, byte for byte"]
+    parity = f" and {len(volumes.parity)} of parity" if volumes.parity else ""
+    count = counted(len(volumes.data), "volume")
+    return [*lines, f"{bundle.path}  {human_size(bundle.size)} in {count}{parity}"]
+
+
+def written_document(bundle: BundleReport) -> dict[str, Any]:
+    """Return what was written, for a machine."""
+    document: dict[str, Any] = {
+        "bundle": str(bundle.path),
+        "size": bundle.size,
+        "sha256": bundle.digest.hex,
+        "id": bundle.manifest.id,
+        "volumes": None,
+    }
+    if bundle.volumes is not None:
+        document["volumes"] = {
+            "set": bundle.volumes.set_id,
+            "files": [
+                {
+                    "name": volume.id.file_name(bundle.path.name),
+                    "size": volume.size,
+                    "digest": volume.digest,
+                }
+                for volume in bundle.volumes.volumes
+            ],
+        }
+    return document
