@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
+from airgap.app import App
 from airgap.cli.documents import audit_document, copy_document
 from airgap.cli.invocation import (
     Invocation,
@@ -19,20 +20,35 @@ from airgap.cli.progress import EventView
 from airgap.cli.sizes import counted
 from airgap.cli.summaries import copy_lines
 from airgap.content.copy_images import ImageCopy
+from airgap.content.ports import TagMove
 from airgap.content.walk import WalkRules
-from airgap.errors import UsageError
+from airgap.oci.location import Transport
 from airgap.oci.name_mapping import Destination
+from airgap.oci.platform import Platform
 from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference
+from airgap.store.listing import list_images
+from airgap.store.store import Store
 from airgap.usecases.audit import AuditReport
-from airgap.usecases.choose import available_references, choose
-from airgap.usecases.push import PushRequest, plan_push
+from airgap.usecases.engine_load import load_into_engine
+from airgap.usecases.push import PushReport, PushRequest, plan_push
 from airgap.usecases.push import push as push_images
+from airgap.usecases.push_names import PushWords, push_names
+
+ENGINE = "docker-daemon:"
+"""What ``--to`` says for the Docker Engine."""
 
 
 @click.command()
-@click.argument("references", nargs=-1, metavar="[REF…]")
-@click.option("--to", "destination", metavar="REGISTRY", help="The registry[/prefix] to push to.")
+@click.argument("references", nargs=-1, metavar="[REF…] [DST]")
+@click.option(
+    "--to",
+    "destination",
+    metavar="REGISTRY",
+    help="Push to this registry[/prefix], or to docker-daemon: (the Docker Engine).",
+)
 @click.option("--all", "everything", is_flag=True, help="Push everything that the store has.")
+@click.option("-a", "--all-tags", is_flag=True, help="Push every tag; REF is a repository then.")
 @platform_option
 @click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
 @click.option("--dry-run", is_flag=True, help="Show the names at the destination; push nothing.")
@@ -45,39 +61,80 @@ def push(
     references: tuple[str, ...],
     destination: str | None,
     everything: bool,
+    all_tags: bool,
     platforms: Platforms,
     no_referrers: bool,
     dry_run: bool,
 ) -> int:
     """Push images of the local store into a registry, and check every name afterwards.
 
-    A name keeps its source's host as the first component of its path, so that images of two
-    sources never meet in one name: alpine:3 goes to REGISTRY/docker.io/library/alpine:3. The
-    config's `push.map` gives shorter ones.
+    `push REF` goes where REF itself says, as docker has it; `push REF DST` goes there under
+    another name. With --to, any number of images goes to one registry, and a name keeps its
+    source's host as the first component of its path, so that images of two sources never meet in
+    one name: alpine:3 goes to REGISTRY/docker.io/library/alpine:3. The config's `push.map` gives
+    shorter ones, and its `push.to` is what --to is where no --to is given.
     """
     app = invocation.app()
-    mapping = app.config.push.name_mapping(Destination.parse(destination) if destination else None)
-    if mapping is None:
-        raise UsageError(
-            "", "no registry is named to push to", "name it with --to REGISTRY, or in the config"
-        )
-    if not references and not everything:
-        raise UsageError("", "nothing to push", "name references, or push all with --all")
+    words = _words(app, references, destination, everything=everything, all_tags=all_tags)
 
     async def work(view: EventView) -> Result:
-        async with app.open_store() as store, app.registries(view.emit) as registry:
-            chosen = choose(references, await available_references(store))
+        async with app.open_store() as store:
+            names = push_names(words, await list_images(store))
+            known = dict(names.pairs)
             request = PushRequest(
-                chosen, mapping.map_all, WalkRules(platforms), referrers=not no_referrers
+                list(known),
+                lambda sources: [known[source] for source in sources],
+                WalkRules(platforms),
+                referrers=not no_referrers,
             )
             if dry_run:
                 return _preview(plan_push(request))
-            report = await push_images(request, store, registry, view.emit)
-        document = {**copy_document(report.copied), "audit": audit_document(report.audit)}
-        lines = [*copy_lines(report.copied, "pushed"), *audit_lines(report.audit)]
-        return Result(document, lines, report.copied.error() or report.audit.error())
+            if names.transport is Transport.ENGINE:
+                platform = min(platforms, default=app.platform)
+                return pushed(await _into_engine(app, store, names.pairs, platform, view))
+            async with app.registries(view.emit) as registry:
+                report = await push_images(request, store, registry, view.emit)
+        return pushed(report)
 
     return perform(invocation, "push", work)
+
+
+def _words(
+    app: App,
+    references: tuple[str, ...],
+    destination: str | None,
+    *,
+    everything: bool,
+    all_tags: bool,
+) -> PushWords:
+    if destination == ENGINE:
+        return PushWords(references, everything, all_tags, to_engine=True)
+    given = Destination.parse(destination) if destination else None
+    mapping = app.config.push.name_mapping(given)
+    return PushWords(references, everything, all_tags, mapping, given is not None)
+
+
+async def _into_engine(
+    app: App,
+    store: Store,
+    pairs: Sequence[tuple[Reference, Reference]],
+    platform: Platform,
+    view: EventView,
+) -> PushReport:
+    images = [
+        (TagMove(source, descriptor), TagMove(target, descriptor))
+        for source, target in pairs
+        for descriptor in [await store.resolve(source)]
+    ]
+    async with app.engine() as engine:
+        return await load_into_engine(store, images, engine, platform, view.emit)
+
+
+def pushed(report: PushReport) -> Result:
+    """Return what a push did, as a command ends with it."""
+    document = {**copy_document(report.copied), "audit": audit_document(report.audit)}
+    lines = [*copy_lines(report.copied, "pushed"), *audit_lines(report.audit)]
+    return Result(document, lines, report.copied.error() or report.audit.error())
 
 
 def audit_lines(report: AuditReport) -> Iterator[str]:
