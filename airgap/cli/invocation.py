@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Invocation:
     """The options that all commands share.
 
@@ -26,26 +26,37 @@ class Invocation:
         config: the config file named on the command line, or None to look for one.
         store: the store's folder named on the command line, or None.
         json: print one JSON document on standard output instead of text.
-        verbosity: -1 quiet, 0 normal, 1 decisions too, 2 everything.
+        chosen_verbosity: what ``-q`` and ``-v`` say; None leaves it to the config.
         plain_http: hosts, loopback aside, that may be spoken to without TLS; all where true.
     """
 
     config: Path | None = None
     store: Path | None = None
     json: bool = False
-    verbosity: int = 0
+    chosen_verbosity: int | None = None
     plain_http: bool = False
 
+    _app: App | None = field(default=None, repr=False)
+
     def app(self) -> App:
-        """Load the config and return the program that it describes.
+        """Load the config, once, and return the program that it describes.
 
         Raises:
             ConfigError: the config does not say what it must.
         """
-        # Loaded here, so that help and completion come without the adapters.
-        from airgap.app import App  # noqa: PLC0415 - see above
+        if self._app is None:
+            # Loaded here, so that help and completion come without the adapters.
+            from airgap.app import App  # noqa: PLC0415 - see above
 
-        return App.start(self.config, self.store, plain_http=self.plain_http)
+            self._app = App.start(self.config, self.store, plain_http=self.plain_http)
+        return self._app
+
+    @property
+    def verbosity(self) -> int:
+        """-1 quiet, 0 normal, 1 decisions too, 2 everything: the options, else the config."""
+        if self.chosen_verbosity is not None:
+            return self.chosen_verbosity
+        return self._app.config.log.verbosity.level if self._app is not None else 0
 
 
 def platform_option(command: Command) -> Command:
@@ -113,7 +124,7 @@ def _gathering(
             above,
             config=arguments.pop("config") or above.config,
             json=arguments.pop("json") or above.json,
-            verbosity=-1 if quiet else verbose or above.verbosity,
+            chosen_verbosity=-1 if quiet else verbose or above.chosen_verbosity,
             store=arguments.pop("store", None) or above.store,
             plain_http=arguments.pop("plain_http", False) or above.plain_http,
         )
