@@ -78,7 +78,6 @@ class BarView:
         self._progress = _bars(stream)
         self._total: TaskID = self._progress.add_task("all blobs", total=0, visible=False)
         self._expected = 0
-        self._moving: set[str] = set()
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
@@ -98,8 +97,8 @@ class BarView:
         progress = self._progress
         match event:
             case events.BlobStarted(descriptor):
-                self._moving.add(descriptor.digest)
-                self._expect(descriptor.size)
+                self._expected += descriptor.size
+                progress.update(self._total, total=self._expected, visible=True)
                 if descriptor.size >= _SMALL_BLOB:
                     bar = progress.add_task(f"  {descriptor.digest.short}", total=descriptor.size)
                     self._bars[descriptor.digest] = bar
@@ -107,21 +106,13 @@ class BarView:
                 progress.advance(self._total, byte_count)
                 if descriptor.digest in self._bars:
                     progress.advance(self._bars[descriptor.digest], byte_count)
-            case events.BlobFinished(descriptor) | events.BlobReused(descriptor):
-                if isinstance(event, events.BlobReused) and descriptor.digest in self._moving:
-                    # It turned out to be there already, so its bytes will not come.
-                    self._expect(-descriptor.size)
-                self._moving.discard(descriptor.digest)
+            case events.BlobFinished(descriptor):
                 if descriptor.digest in self._bars:
                     progress.remove_task(self._bars.pop(descriptor.digest))
             case _:
                 line = describe(event, self._verbosity)
                 if line is not None:
                     self.say(line)
-
-    def _expect(self, byte_count: int) -> None:
-        self._expected += byte_count
-        self._progress.update(self._total, total=self._expected, visible=True)
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""

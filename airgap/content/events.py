@@ -41,7 +41,7 @@ class ImageFailed:
 
 @dataclass(frozen=True, slots=True)
 class BlobStarted:
-    """A blob begins to move."""
+    """A blob begins to move: the target has asked for its bytes."""
 
     descriptor: Descriptor
 

@@ -52,10 +52,11 @@ class BlobTransfer:
 
         def open_and_note(offset: int) -> AbstractAsyncContextManager[BlobReader]:
             nonlocal opened
+            if not opened:
+                self._emit(BlobStarted(descriptor))
             opened = True
             return open_at(offset)
 
-        self._emit(BlobStarted(descriptor))
         await self._target.put_blob(repository, descriptor, open_and_note, on_bytes)
         if not opened:
             self.count_reused(descriptor)
