@@ -6,20 +6,14 @@ the manifests, children before parents. The names move last, for all images that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airgap.content import events
+from airgap.content.attachments import Attachment, AttachmentTags, attachments_of
 from airgap.content.events import Emit
 from airgap.content.parallel import for_each
-from airgap.content.ports import (
-    HasReferrers,
-    SomeTagsFailed,
-    Source,
-    TagMove,
-    Target,
-    capability,
-)
+from airgap.content.ports import SomeTagsFailed, Source, TagMove, Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.transfer import BlobTransfer, opener
 from airgap.content.walk import ImageGraph, WalkRules, referrers_below, walk_image
@@ -39,13 +33,15 @@ class ImageCopy:
         source: the name it is read under.
         target: the name it gets; by digest alone it stays untagged.
         walk: which part of its graph is wanted.
-        referrers: carry what refers to its manifests too (signatures, SBOMs, attestations).
+        referrers: carry along what belongs to its manifests (signatures, SBOMs, attestations).
+        on_existing: what is done where the target's name stands for another digest.
     """
 
     source: Reference
     target: Reference
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
+    on_existing: OnExisting = OnExisting.OVERWRITE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +51,7 @@ class CopyLimits:
     Attributes:
         images: images worked on at once.
         blobs: blobs moving at once, over all images.
-        recheck: ask for the referrers of unchanged images too. Without it an unchanged image costs
+        recheck: look for what belongs to unchanged images too. Without it an unchanged image costs
             the source one request; a signature added since the last copy goes unnoticed.
         together: where one image fails, the names of the others do not move either.
     """
@@ -72,8 +68,17 @@ async def copy_images(
     images: Sequence[ImageCopy],
     limits: CopyLimits = CopyLimits(),
     emit: Emit = events.discard,
+    attachment_tags: AttachmentTags | None = None,
 ) -> CopyReport:
     """Copy images from one place to another and move the names of those that went through.
+
+    Args:
+        source: where they are.
+        target: where they go.
+        images: which ones, and under which names.
+        limits: how much at once.
+        emit: is told what happens.
+        attachment_tags: what is known of the source's tags already.
 
     Returns:
         The fate of every image, in the order given; see ``CopyReport.error`` for the end of a run.
@@ -81,7 +86,7 @@ async def copy_images(
     Raises:
         NoSpace, StoreUnusable: the target cannot take in anything more; no name has moved.
     """
-    run = _Run(source, target, limits, emit)
+    run = _Run(source, target, limits, emit, attachment_tags or AttachmentTags(source, emit))
     results: dict[int, ImageResult] = {}
 
     async def copy(item: tuple[int, ImageCopy]) -> None:
@@ -94,11 +99,14 @@ async def copy_images(
 
 
 class _Run:
-    def __init__(self, source: Source, target: Target, limits: CopyLimits, emit: Emit) -> None:
+    def __init__(
+        self, source: Source, target: Target, limits: CopyLimits, emit: Emit, tags: AttachmentTags
+    ) -> None:
         self.source = source
         self.target = target
         self.limits = limits
         self.emit = emit
+        self.tags = tags
         self.transfer = BlobTransfer(target, emit, concurrency=limits.blobs)
 
     async def copy_one(self, image: ImageCopy) -> ImageResult:
@@ -119,13 +127,22 @@ class _Run:
     async def _copy(self, image: ImageCopy) -> ImageResult:
         root = await self.source.resolve(image.source)
         named = await self.target.find(image.target)
-        graph = await self._copy_graph(image, root)
+        # What a new index will be nobody knows before it is written.
+        if not image.walk.rewrite_index and self._leaves(image, image.target, named, root):
+            return _skipped(image, named)
+        graph = await self._copy_graph(image, root, image.walk)
+        if self._leaves(image, image.target, named, graph.root):
+            return _skipped(image, named)
         omitted = dict(graph.omitted)
         unchanged = not graph.manifests and named is not None and named.digest == graph.root.digest
-        for referrer in await self._referrers(image, graph, unchanged=unchanged):
-            extra = await self._copy_graph(image, referrer)
-            omitted |= extra.omitted
-            unchanged = unchanged and not extra.manifests
+        attached: list[Attachment] = []
+        for attachment in await self._attachments(image, graph, unchanged=unchanged):
+            extra = await self._copy_attachment(image, attachment)
+            if extra is None:
+                continue
+            attached.append(attachment)
+            omitted |= extra.graph.omitted
+            unchanged = unchanged and not (extra.graph.manifests or extra.moves)
         return ImageResult(
             image.source,
             image.target,
@@ -134,16 +151,52 @@ class _Run:
             previous=named.digest if named is not None else None,
             size=sum(descriptor.size for descriptor, _ in graph.blobs.values()),
             omitted=tuple(omitted.values()),
+            attached=tuple(attached),
         )
 
-    async def _copy_graph(self, image: ImageCopy, root: Descriptor) -> ImageGraph:
+    def _leaves(
+        self, image: ImageCopy, name: Reference, named: Descriptor | None, wanted: Descriptor
+    ) -> bool:
+        """Tell whether the target's name is to be left as it is, and say so.
+
+        Raises:
+            Refused: it would be moved, and must not be.
+        """
+        existing = named.digest if named is not None else None
+        skip = must_skip(image.on_existing, name, existing, wanted.digest)
+        if skip and named is not None:
+            self.emit(events.ImageSkipped(image.source, name, named))
+        return skip
+
+    async def _copy_attachment(
+        self, image: ImageCopy, attachment: Attachment
+    ) -> _CopiedAttachment | None:
+        """Copy something that belongs to an image, all of it; None where its name is kept."""
+        moves = False
+        if attachment.tag is not None:
+            name = Reference(image.target.repository, attachment.tag)
+            named = await self.target.find(name)
+            if self._leaves(image, name, named, attachment.descriptor):
+                return None
+            moves = named is None or named.digest != attachment.descriptor.digest
+        self.emit(
+            events.Note(
+                "info",
+                f"with {image.source}: {attachment.kind} "
+                f"{attachment.tag or attachment.descriptor.digest}",
+            )
+        )
+        return _CopiedAttachment(
+            await self._copy_graph(image, attachment.descriptor, WalkRules()), moves
+        )
+
+    async def _copy_graph(self, image: ImageCopy, root: Descriptor, rules: WalkRules) -> ImageGraph:
         repository = image.target.repository
-        platforms = image.walk.platforms
 
         async def holds(descriptor: Descriptor) -> bool:
-            return await self.target.holds(repository, descriptor, platforms)
+            return await self.target.holds(repository, descriptor, rules.platforms)
 
-        graph = await walk_image(self.source, image.source.repository, root, image.walk, holds)
+        graph = await walk_image(self.source, image.source.repository, root, rules, holds)
         blobs = [descriptor for descriptor, _ in graph.blobs.values()]
         missing = await self.target.missing(repository, blobs)
         for blob in blobs:
@@ -160,52 +213,58 @@ class _Run:
             await self.target.put_manifest(repository, manifest)
         return graph
 
-    async def _referrers(
+    async def _attachments(
         self, image: ImageCopy, graph: ImageGraph, *, unchanged: bool
-    ) -> list[Descriptor]:
-        place = capability(self.source, HasReferrers)
-        if place is None or not image.referrers or (unchanged and not self.limits.recheck):
+    ) -> list[Attachment]:
+        if not image.referrers or (unchanged and not self.limits.recheck):
             return []
         digests = (*graph.manifests, *graph.reused)
-        return await referrers_below(place, image.source.repository, digests)
+        return await attachments_of(self.source, image.source.repository, digests, self.tags)
 
     async def move_tags(self, results: Sequence[ImageResult]) -> tuple[ImageResult, ...]:
         """Let the names of all images that went through stand for what was copied.
 
         Returns:
-            The results, with those failed whose name the target would not move.
+            The results, with those failed of whose names the target would not move one.
         """
-        failed = [result for result in results if result.outcome is Outcome.FAILED]
-        if failed and self.limits.together:
-            return tuple(_held_back(result, len(failed)) for result in results)
-        moves = [
-            TagMove(result.target, result.descriptor)
-            for result in results
-            if result.descriptor is not None and result.outcome is Outcome.COPIED
-        ]
+        moves = {move.reference: move for result in results for move in _moves(result)}
         failures: Mapping[Reference, AirgapError] = {}
         try:
             if moves:
-                await self.target.move_tags(moves)
+                await self.target.move_tags(list(moves.values()))
         except SomeTagsFailed as partial:
             failures = partial.failures
-        for move in moves:
+        for move in moves.values():
             if move.reference not in failures:
                 self.emit(events.TagMoved(move.reference, move.descriptor))
-        return tuple(
-            replace(result, outcome=Outcome.FAILED, error=failures[result.target])
-            if result.target in failures
-            else result
-            for result in results
-        )
+        return tuple(_after_moving(result, failures) for result in results)
 
 
-def _held_back(result: ImageResult, failures: int) -> ImageResult:
-    if result.outcome is not Outcome.COPIED:
-        return result
-    error = PartialFailure(
-        str(result.target),
-        f"its content is there; its name waits, since {failures} of the images failed",
-        "do it again when what they failed of is mended; what is there does not move again",
-    )
-    return replace(result, outcome=Outcome.FAILED, descriptor=None, error=error)
+@dataclass(frozen=True, slots=True)
+class _CopiedAttachment:
+    graph: ImageGraph
+    moves: bool
+
+
+def _skipped(image: ImageCopy, named: Descriptor | None) -> ImageResult:
+    previous = named.digest if named is not None else None
+    return ImageResult(image.source, image.target, Outcome.SKIPPED, previous=previous)
+
+
+def _moves(result: ImageResult) -> Iterator[TagMove]:
+    """Yield the names that a copied image brings: its own, and those of what belongs to it."""
+    if result.descriptor is None or result.outcome is not Outcome.COPIED:
+        return
+    for attachment in result.attached:
+        if attachment.tag is not None:
+            name = Reference(result.target.repository, attachment.tag)
+            yield TagMove(name, attachment.descriptor)
+    yield TagMove(result.target, result.descriptor)
+
+
+def _after_moving(result: ImageResult, failures: Mapping[Reference, AirgapError]) -> ImageResult:
+    for move in _moves(result):
+        if move.reference in failures:
+            error = failures[move.reference]
+            return replace(result, outcome=Outcome.FAILED, error=error)
+    return result

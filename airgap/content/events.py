@@ -32,6 +32,20 @@ class ImageFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageSkipped:
+    """One image was left out: its name at the target stands for something else.
+
+    Attributes:
+        target: the name at the target.
+        existing: what that stands for, and goes on to stand for.
+    """
+
+    reference: Reference
+    target: Reference
+    existing: Descriptor
+
+
+@dataclass(frozen=True, slots=True)
 class ImageFailed:
     """One image could not be copied; the others go on."""
 
@@ -91,6 +105,7 @@ class Note:
 Event: TypeAlias = (
     ImageStarted
     | ImageFinished
+    | ImageSkipped
     | ImageFailed
     | BlobStarted
     | BlobProgress

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from airgap.content.attachments import Attachment
 from airgap.errors import AirgapError, PartialFailure
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
@@ -16,6 +17,7 @@ class Outcome(StrEnum):
 
     COPIED = "copied"
     UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
     FAILED = "failed"
 
 
@@ -26,11 +28,14 @@ class ImageResult:
     Attributes:
         source: the name it was read under.
         target: the name it was written under.
-        outcome: copied, unchanged or failed.
-        descriptor: what the target name stands for now; None where the image failed.
+        outcome: copied, unchanged, failed, or skipped: the target name stands for something else,
+            and was to be left.
+        descriptor: what the target name stands for now by this copy; None where the image failed or
+            was skipped.
         previous: what the target name stood for before; None where it is new.
         size: bytes of everything below the image that was looked at, shared content included.
         omitted: what the image names and was left out on purpose.
+        attached: what was carried along with it; of an unchanged image nothing is looked for.
         error: why it failed.
     """
 
@@ -41,6 +46,7 @@ class ImageResult:
     previous: Digest | None = None
     size: int = 0
     omitted: tuple[Descriptor, ...] = ()
+    attached: tuple[Attachment, ...] = ()
     error: AirgapError | None = None
 
 

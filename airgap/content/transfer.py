@@ -47,8 +47,10 @@ class BlobTransfer:
 
         def on_bytes(count: int) -> None:
             nonlocal moved
-            moved += count
-            self._emit(BlobProgress(descriptor, count))
+            # A target that finds the blob in its place may count it as dealt with all the same.
+            if opened:
+                moved += count
+                self._emit(BlobProgress(descriptor, count))
 
         def open_and_note(offset: int) -> AbstractAsyncContextManager[BlobReader]:
             nonlocal opened
