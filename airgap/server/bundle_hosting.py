@@ -7,13 +7,17 @@ they had been imported in that order.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from airgap.bundle.medium import Medium
+from airgap.bundle.opening import find_bundle
 from airgap.bundle.reader import Bundle, open_bundle
+from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
 from airgap.content.hosting import Hosting
 from airgap.content.ports import BlobReader, ReadsInOrder, capability
 from airgap.errors import NotFound, Unsupported
@@ -32,14 +36,14 @@ async def bundles_as_hosting(paths: Sequence[Path]) -> AsyncIterator[Hosting]:
     All manifests are read and verified; blobs are verified by whoever pulls them.
 
     Raises:
-        Unsupported: a bundle is compressed, or stands on an earlier one.
+        Unsupported: a bundle is compressed or encrypted, or stands on an earlier one.
         BundleDamaged: one is not a bundle, or does not agree with itself.
         NotFound, NotPermitted: one cannot be opened.
     """
     async with AsyncExitStack() as stack:
         contents: dict[Repository, _Content] = defaultdict(_Content)
-        for path in paths:
-            bundle = await stack.enter_async_context(open_bundle(path))
+        for medium in await asyncio.to_thread(_media, paths):
+            bundle = await stack.enter_async_context(open_bundle(medium))
             _require_servable(bundle)
             await _take_stock(bundle, contents)
         yield BundleHosting(", ".join(map(str, paths)), dict(contents))
@@ -64,6 +68,24 @@ class _Content:
         default_factory=lambda: defaultdict(dict)
     )
     homes: dict[Digest, Bundle] = field(default_factory=dict)
+
+
+def _media(paths: Sequence[Path]) -> list[Medium]:
+    """Return the bundles that paths stand for; volumes of one name are one bundle."""
+    together: dict[str, list[Path]] = defaultdict(list)
+    for path in paths:
+        volume = read_file_name(path.name)
+        name = volume[0] if volume is not None else path.name.removesuffix(INDEX_SUFFIX)
+        together[name if name != path.name else str(path)].append(path)
+    found = [find_bundle(group) for group in together.values()]
+    for bundle in found:
+        if bundle.is_encrypted:
+            raise Unsupported(
+                str(bundle.medium.path),
+                "is encrypted, so it cannot be served as it is",
+                "`airgap import` it and serve the store",
+            )
+    return [bundle.medium for bundle in found]
 
 
 def _require_servable(bundle: Bundle) -> None:

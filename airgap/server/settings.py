@@ -78,7 +78,7 @@ class ServerSettings:
         Raises:
             InvalidReference: the default domain is not a host.
         """
-        Repository(self.default_domain, "probe")
+        Repository(self.default_domain, "any/path")
 
     @property
     def policy(self) -> AccessPolicy:
