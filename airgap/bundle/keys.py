@@ -8,7 +8,6 @@ section 4.1). Both are what ``openssl`` and ``cosign`` read and write. The curve
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,11 +18,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from airgap.bundle.failures import telling
+from airgap.bundle.key_files import read_key_file, write_pair
 from airgap.errors import AccessDenied, Unsupported, UsageError
-
-MAX_KEY_FILE_SIZE = 64 * 1024
-"""Bytes; a P-256 key in PEM has some 250."""
 
 KEY_ID_LENGTH = 16
 """Hex digits. An id only finds a signature; it is checked with the whole key."""
@@ -31,7 +27,6 @@ KEY_ID_LENGTH = 16
 AskPassphrase = Callable[[Path], bytes | None]
 """Returns the passphrase of a key file, or None where there is none to be had."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|\nProc-Type:[^\n]*ENCRYPTED")
 _PRIVATE = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _HINT_PUBLIC = "a public key begins with -----BEGIN PUBLIC KEY-----; `airgap keygen` makes a pair"
@@ -194,7 +189,7 @@ def load_public_key(path: Path) -> PublicKey:
         NotFound, NotPermitted: it cannot be opened.
         UsageError, Unsupported: it is not a public key of the right kind.
     """
-    return parse_public_key(_read(path), str(path), path.stem)
+    return parse_public_key(read_key_file(path), str(path), path.stem)
 
 
 def load_private_key(path: Path, ask: AskPassphrase) -> PrivateKey:
@@ -205,13 +200,8 @@ def load_private_key(path: Path, ask: AskPassphrase) -> PrivateKey:
         AccessDenied: the passphrase is wrong or missing.
         UsageError, Unsupported: it is not a private key of the right kind.
     """
-    pem = _read(path)
+    pem = read_key_file(path)
     return parse_private_key(pem, str(path), path.stem, ask(path) if is_encrypted(pem) else None)
-
-
-def _read(path: Path) -> bytes:
-    with telling(path), path.open("rb") as file:
-        return file.read(MAX_KEY_FILE_SIZE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,47 +230,6 @@ def write_key_pair(path: Path, passphrase: bytes | None) -> KeyFiles:
         UsageError: NAME is not one, or one of the files is there already.
         NotFound, NotPermitted, NoSpace: the folder cannot take them.
     """
-    if not _NAME.fullmatch(path.name):
-        raise UsageError(
-            repr(path.name),
-            "is not a name for a key",
-            "at most 64 letters, digits, '.', '_', '-', beginning with a letter or digit",
-        )
-    files = path.with_name(f"{path.name}.key"), path.with_name(f"{path.name}.pub")
-    for file in files:
-        if file.exists():
-            raise _taken(file)
     key = PrivateKey.generate(path.name)
-    with telling(path.parent):
-        _write_new(files[0], key.pem(passphrase), 0o600)
-        try:
-            _write_new(files[1], key.public.pem, 0o644)
-        except OSError:
-            files[0].unlink()
-            raise
-    return KeyFiles(*files, key.public)
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all; a name that is taken stays as it is."""
-    try:
-        # The name is claimed first, and then replaced by the whole file, which FAT can do too.
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode))
-    except FileExistsError:
-        raise _taken(path) from None
-    temporary = path.with_name(f".{path.name}.partial")
-    try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except OSError:
-        path.unlink()
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _taken(path: Path) -> UsageError:
-    return UsageError(str(path), "is already there, and keys are never replaced", "choose a name")
+    private, public = write_pair(path, key.pem(passphrase), key.public.pem)
+    return KeyFiles(private, public, key.public)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from airgap.bundle.age_keys import Identity
 from airgap.bundle.checksum import CHECKSUM_SUFFIX
-from airgap.bundle.encryption import MAGIC, Decrypted, Identity, is_encrypted
+from airgap.bundle.encryption import MAGIC, Decrypted, is_encrypted
 from airgap.bundle.failures import telling
 from airgap.bundle.medium import Medium, OneFile
 from airgap.bundle.volume_collection import VolumeCollection

@@ -13,8 +13,9 @@ from threading import Event
 
 import zstandard
 
+from airgap.bundle.age_keys import Recipient
 from airgap.bundle.destination import Destination, SingleFile, Written
-from airgap.bundle.encryption import Encrypting, Recipient
+from airgap.bundle.encryption import Encrypting
 from airgap.bundle.failures import telling
 from airgap.bundle.pump import ContentHash, Pump
 from airgap.bundle.volume_writer import VolumeFiles

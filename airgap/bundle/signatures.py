@@ -92,7 +92,7 @@ class SignatureVerdict:
         raise Refused(
             bundle,
             cause + _listed(self.absent),
-            "export it again with --sign KEY; a new key must be trusted here first (trust: signers)",
+            "export it with --sign KEY; a new key must be trusted here first (trust: signers)",
         )
 
 

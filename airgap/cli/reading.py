@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from airgap.app import App
-from airgap.bundle.encryption import load_identities
+from airgap.bundle.age_keys import load_identities
 from airgap.bundle.head import Head
 from airgap.bundle.medium import Medium
 from airgap.bundle.opening import FoundBundle, find_bundle

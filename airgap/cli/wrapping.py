@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from airgap.bundle.encryption import load_recipients
+from airgap.bundle.age_keys import load_recipients
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.volumes import INDEX_SUFFIX, Again, VolumeCut, VolumeIndex, data_volume
 from airgap.bundle.writer import BundleReport, Signer

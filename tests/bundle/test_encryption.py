@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from pathlib import Path
 
@@ -10,15 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airgap.bundle.age_keys import (
+    load_identities,
+    load_recipients,
+    parse_recipient,
+    write_age_keys,
+)
 from airgap.bundle.destination import SingleFile
 from airgap.bundle.encryption import (
     Decrypted,
     Encrypting,
     encrypted_size,
     is_encrypted,
-    load_identities,
-    load_recipients,
-    parse_recipient,
     read_outside,
 )
 from airgap.bundle.medium import OneFile
@@ -200,6 +204,19 @@ def test_what_is_no_identity_is_named_by_its_file(tmp_path: Path, text: str) -> 
         load_identities([tmp_path / "id"])
     assert str(tmp_path / "id") in str(caught.value)
     assert not text or text not in f"{caught.value} {caught.value.__cause__}"
+
+
+def test_a_pair_that_was_made_opens_what_it_closed(tmp_path: Path) -> None:
+    """``NAME.pub`` is a file of recipients and ``NAME.key`` one of identities."""
+    files = write_age_keys(tmp_path / "plant")
+    assert stat.S_IMODE(files.private.stat().st_mode) == 0o600
+    (recipient,) = load_recipients([str(files.public)])
+    assert str(recipient) == files.recipient
+    (identity,) = load_identities([files.private])
+    encrypt(tmp_path / "b", b"content", identity)
+    assert decrypt(tmp_path / "b", identity) == b"content"
+    with pytest.raises(UsageError, match="never replaced"):
+        write_age_keys(tmp_path / "plant")
 
 
 def test_a_missing_key_file_is_named(tmp_path: Path) -> None:
