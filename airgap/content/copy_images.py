@@ -16,10 +16,11 @@ from airgap.content.parallel import for_each
 from airgap.content.ports import SomeTagsFailed, Source, TagMove, Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.transfer import BlobTransfer, opener
-from airgap.content.walk import ImageGraph, WalkRules, referrers_below, walk_image
+from airgap.content.walk import ImageGraph, WalkRules, walk_image
 from airgap.errors import AirgapError, NoSpace, PartialFailure, StoreUnusable
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.reference import Reference
+from airgap.oci.tag_policy import OnExisting, must_skip
 
 _FATAL = (NoSpace, StoreUnusable)
 """Failures of the target itself: no other image can fare better."""
@@ -68,6 +69,7 @@ async def copy_images(
     images: Sequence[ImageCopy],
     limits: CopyLimits = CopyLimits(),
     emit: Emit = events.discard,
+    *,
     attachment_tags: AttachmentTags | None = None,
 ) -> CopyReport:
     """Copy images from one place to another and move the names of those that went through.
@@ -227,6 +229,9 @@ class _Run:
         Returns:
             The results, with those failed of whose names the target would not move one.
         """
+        failed = [result for result in results if result.outcome is Outcome.FAILED]
+        if failed and self.limits.together:
+            return tuple(_held_back(result, len(failed)) for result in results)
         moves = {move.reference: move for result in results for move in _moves(result)}
         failures: Mapping[Reference, AirgapError] = {}
         try:
@@ -268,3 +273,14 @@ def _after_moving(result: ImageResult, failures: Mapping[Reference, AirgapError]
             error = failures[move.reference]
             return replace(result, outcome=Outcome.FAILED, error=error)
     return result
+
+
+def _held_back(result: ImageResult, failures: int) -> ImageResult:
+    if result.outcome is not Outcome.COPIED:
+        return result
+    error = PartialFailure(
+        str(result.target),
+        f"its content is there; its name waits, since {failures} of the images failed",
+        "do it again when what they failed of is mended; what is there does not move again",
+    )
+    return replace(result, outcome=Outcome.FAILED, descriptor=None, error=error)

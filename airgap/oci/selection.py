@@ -7,7 +7,9 @@ The choice has two stages, because only the second one can cost a request a tag:
 
 A tag is taken where it is one of ``names``, or where it passes *every* filter that is given (glob,
 regex, range); within one filter any of the alternatives will do. What ``exclude`` matches is never
-taken. The newest are counted among what passed the filters; ``names`` come on top.
+taken. The newest are counted among what passed the filters; ``names`` come on top. Tags that name a
+signature, an attestation or an SBOM of an image are no images: they go where that goes, and are
+taken for themselves only by name.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from airgap.oci.attachment_tag import parse_attachment_tag
 from airgap.oci.reference import is_tag
 from airgap.oci.tag_pattern import TagPattern
 from airgap.oci.version import TagVersion, natural_key, parse_tag_version
@@ -181,6 +184,8 @@ def choose_candidates(selection: TagSelection, tags: Iterable[str]) -> Candidate
         if reason is None and tag in selection.names:
             pinned.append(tag)
             continue
+        if reason is None and (attached := parse_attachment_tag(tag)):
+            reason = f"is {attached}, and goes with it"
         if reason is None:
             reason = "is not among the names" if names_only else _why_not(selection, tag)
         if reason is None:
