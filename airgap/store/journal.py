@@ -68,6 +68,10 @@ class StoreJournal:
         """Return those digests whose content is not in the store, on its disk, sorted."""
         return await self.store.threads.on_files(_missing, self.store, sorted(set(digests)))
 
+    async def lost(self, digests: Iterable[Digest]) -> Sequence[Digest]:
+        """Return those digests that the catalog has and the disk has not, sorted."""
+        return await self.store.threads.on_files(_lost, self.store, sorted(set(digests)))
+
     async def rely_on(self, digests: Iterable[Digest]) -> None:
         """Keep content from being collected until the store's session ends."""
         change = Change(confirmed=tuple(digests))
@@ -279,6 +283,12 @@ def _missing(store: Store, digests: Sequence[Digest]) -> list[Digest]:
     with store.database.reading() as connection:
         sizes = sizes_of(connection, digests)
     return [digest for digest in digests if not _is_there(store, digest, sizes.get(digest))]
+
+
+def _lost(store: Store, digests: Sequence[Digest]) -> list[Digest]:
+    with store.database.reading() as connection:
+        sizes = sizes_of(connection, digests)
+    return [digest for digest in sorted(sizes) if not _is_there(store, digest, sizes[digest])]
 
 
 def _is_there(store: Store, digest: Digest, size: int | None) -> bool:

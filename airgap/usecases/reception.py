@@ -30,7 +30,7 @@ from airgap.content.events import Emit
 from airgap.content.homes import Homes
 from airgap.content.ports import Target
 from airgap.content.report import CopyReport
-from airgap.errors import Refused
+from airgap.errors import Refused, StoreUnusable
 from airgap.oci.digest import Digest
 from airgap.usecases import evidence as found
 from airgap.usecases.import_bundle import BundleSource, whole_plan
@@ -59,6 +59,10 @@ class Journal(Holder, Protocol):
 
     async def gone(self, manifest: BundleManifest) -> Sequence[GoneName]:
         """Return the names that a channel brought and that a bundle of it no longer lists."""
+        ...
+
+    async def lost(self, digests: Iterable[Digest]) -> Sequence[Digest]:
+        """Return those digests that the catalog has and the disk has not, sorted."""
         ...
 
     async def rely_on(self, digests: Iterable[Digest]) -> None:
@@ -239,6 +243,7 @@ async def receive(
     Raises:
         BundleDamaged, ContentMismatch: the bundle is not what it says; no name has moved.
         NoSpace: the new content does not fit; nothing was written.
+        StoreUnusable: content that the store should have is lost.
         Refused: what it stands on has gone meanwhile.
     """
     entry = admission.entry
@@ -251,6 +256,7 @@ async def receive(
             )
         return Reception(admission, entry)
     manifest = admission.manifest
+    await _require_whole_store(manifest, journal)
     if entry is None:
         began = found.of_bundle(manifest, admission.digest, admission.verdict)
         entry = await journal.begin(manifest, admission.digest, began)
@@ -275,6 +281,17 @@ async def receive(
     for reference in manifest.present:
         emit(events.TagMoved(reference.reference, reference.descriptor))
     return Reception(admission, entry, copied)
+
+
+async def _require_whole_store(manifest: BundleManifest, journal: Journal) -> None:
+    """Check that what the store seems to have of a bundle need really not be taken in."""
+    lost = await journal.lost(item.descriptor.digest for item in manifest.blobs)
+    if lost:
+        raise StoreUnusable(
+            "store",
+            f"{len(lost)} pieces of the bundle were here and are lost from the disk ({lost[0]}…)",
+            "`airgap store fsck --repair` forgets them; then import again, which brings them back",
+        )
 
 
 def _name(manifest: BundleManifest) -> str:
