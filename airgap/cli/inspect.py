@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -14,27 +15,64 @@ from airgap.bundle.inspect import BundleSummary, inspect_bundle
 from airgap.bundle.opening import FoundBundle
 from airgap.bundle.signatures import SignatureVerdict
 from airgap.cli.documents import Document
-from airgap.cli.invocation import Invocation, common_options
+from airgap.cli.inspect_image import Show, inspect_images
+from airgap.cli.invocation import (
+    Invocation,
+    common_options_beside_config,
+    one_platform_option,
+    plain_http_option,
+    store_option,
+)
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.reading import Reading, reading_options, signature_document, signature_line
 from airgap.cli.sizes import counted, human_size
+from airgap.errors import UsageError
+from airgap.oci.platform import Platform
 
 
 @click.command()
 @reading_options
-@click.option("--raw", is_flag=True, help="Print the bundle's own manifest, byte for byte.")
-@common_options
-def inspect(invocation: Invocation, *, reading: Reading, raw: bool) -> int:
-    """Show what a bundle is and does, from its head alone.
+@click.option("--format", "template", metavar="TEMPLATE", help="Of an image: a template of Go.")
+@click.option("--config", "of_config", is_flag=True, help="Of an image: show its config.")
+@click.option("--manifest", "of_manifest", is_flag=True, help="Of an image: show its manifest.")
+@click.option("--raw", is_flag=True, help="Print bytes as they are: a manifest, a bundle.json.")
+@one_platform_option
+@store_option
+@plain_http_option
+@common_options_beside_config
+def inspect(
+    invocation: Invocation,
+    *,
+    reading: Reading,
+    template: str | None,
+    of_config: bool,
+    of_manifest: bool,
+    raw: bool,
+    platform: Platform | None,
+) -> int:
+    """Show what an image or a bundle is.
 
-    Nothing is checked but the head itself and its signatures; `airgap verify` reads all of it. Of
-    an encrypted bundle without a key only the outside is shown.
+    A file or folder that is there is a bundle, and is shown from its head alone: nothing is checked
+    but the head and its signatures; `airgap verify` reads all of it. Of an encrypted bundle without
+    a key only the outside is shown.
+
+    Anything else is an image: a name or id in the local store, or a place with skopeo's names, such
+    as docker://REF or docker-archive:FILE. It is shown as docker shows it, or by a template such as
+    '{{json .Config.Cmd}}'.
     """
     app = invocation.app()
+    show = Show(template, of_config, of_manifest, raw, platform)
+    names = [str(path) for path in reading.paths]
+    is_bundle = any(_is_file_name(name) for name in names)
+    if is_bundle and show.says_something:
+        raise UsageError(
+            names[0], "is a bundle, and these options show images", "leave them out, or use --raw"
+        )
 
     async def work(view: EventView) -> Result:
-        del view
+        if not is_bundle:
+            return await inspect_images(app, names, show, view, as_json=invocation.json)
         found = await reading.find()
         medium = reading.medium(app, found)
         if medium is found.medium and found.is_encrypted:
@@ -58,6 +96,11 @@ def inspect(invocation: Invocation, *, reading: Reading, raw: bool) -> int:
         return Result(document, _lines(summary, found, verdict))
 
     return perform(invocation, "inspect", work)
+
+
+def _is_file_name(text: str) -> bool:
+    """Tell whether a file is meant: one that is there, or what can be no image's name."""
+    return Path(text).exists() or text.startswith(("/", ".", "~")) or text.endswith(".tar")
 
 
 def _outside(found: FoundBundle, outside: Outside) -> Result:

@@ -71,16 +71,36 @@ def platform_option(command: Command) -> Command:
     )(command)
 
 
+def one_platform_option(command: Command) -> Command:
+    """Add ``--platform`` for commands that look at one image; it arrives as one, or None."""
+    return click.option(
+        "--platform",
+        metavar="OS/ARCH",
+        callback=lambda _ctx, _param, value: Platform.parse(value) if value else None,
+        help="Which image of a multi-platform one [this machine's, or the only one].",
+    )(command)
+
+
 _FOLDER = click.Path(file_okay=True, path_type=Path)
 
 
 def common_options(command: Command) -> Command:
     """Add ``--config``, ``--json``, ``-q``, ``-v``; the command gets an ``Invocation`` first."""
+    return _common_options(command, "--config")
+
+
+def common_options_beside_config(command: Command) -> Command:
+    """Add the same to a command for which ``--config`` means the config of an image."""
+    return _common_options(command, "--config-file")
+
+
+def _common_options(command: Command, config: str) -> Command:
     return _gathering(
         command,
         (
             click.option(
-                "--config",
+                config,
+                "config",
                 type=click.Path(path_type=Path),
                 metavar="FILE",
                 help="Config file [$AIRGAP_CONFIG, ./airgap.yaml, /etc/airgap/airgap.yaml].",

@@ -150,11 +150,12 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 def created(image: ListedImage) -> datetime | None:
     """Return when the newest image below a name was made, as its config says."""
-    times = (_parse_time(variant.created) for variant in image.variants)
+    times = (parse_time(variant.created) for variant in image.variants)
     return max((time for time in times if time is not None), default=None)
 
 
-def _parse_time(text: str | None) -> datetime | None:
+def parse_time(text: str | None) -> datetime | None:
+    """Read an RFC 3339 time as configs have it, with a zone; None where it is none."""
     try:
         time = datetime.fromisoformat(text or "")
     except ValueError:

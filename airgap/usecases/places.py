@@ -74,12 +74,14 @@ class PlacedImage:
         reference: finds the image there.
         name: what it is called; None where it has no name.
         has_referrers: whether the place knows what refers to it.
+        names: every name that it has there, as far as the place can tell.
     """
 
     source: Source
     reference: Reference
     name: Reference | None
     has_referrers: bool = False
+    names: tuple[Reference, ...] = ()
 
     async def resolve(self) -> Descriptor:
         """Return the image's manifest or index."""
@@ -114,12 +116,16 @@ async def image_at(text: str, adapters: Adapters, emit: Emit) -> AsyncIterator[P
         case Transport.STORE:
             async with adapters.open_store() as store:
                 found = find_image(text, await list_images(store))
-                yield PlacedImage(store, found.reference, found.name, has_referrers=True)
+                yield PlacedImage(
+                    store, found.reference, found.name, has_referrers=True, names=found.names
+                )
         case Transport.REGISTRY:
             reference = _required(location)
             async with adapters.registries(emit) as client:
                 source = _InRepository(client, reference.repository)
-                yield PlacedImage(source, reference, reference, has_referrers=True)
+                yield PlacedImage(
+                    source, reference, reference, has_referrers=True, names=(reference,)
+                )
         case Transport.ENGINE:
             name = location.image_id or _required(location)
             async with engine_images([name], adapters) as (image,):
@@ -130,7 +136,7 @@ async def image_at(text: str, adapters: Adapters, emit: Emit) -> AsyncIterator[P
                 first = inside.names[0] if inside.names else None
                 asked = location.reference if location.reference in inside.names else first
                 by_digest = Reference(UNTAGGED, digest=inside.descriptor.digest)
-                yield PlacedImage(archive, by_digest, asked)
+                yield PlacedImage(archive, by_digest, asked, names=inside.names)
 
 
 @asynccontextmanager
@@ -158,7 +164,7 @@ async def _saved_image(
 ) -> PlacedImage:
     image = await saved.image_with_id(image_id)
     named = name if isinstance(name, Reference) else next(iter(image.names), None)
-    return PlacedImage(saved, image.reference(UNTAGGED), named)
+    return PlacedImage(saved, image.reference(UNTAGGED), named, names=image.names)
 
 
 @asynccontextmanager
