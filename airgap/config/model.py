@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from airgap.config.daemon import DaemonSection
 from airgap.config.mirroring import MirrorEntry
 from airgap.config.protection import TrustSection
 from airgap.config.registries import RegistrySection
-from airgap.config.scalars import Channel, FilePath, Flag, Host, Placeholder
+from airgap.config.scalars import Channel, FilePath, Flag, Host, Placeholder, value_error
 from airgap.config.section import Section
 from airgap.config.serving import ServeSection
 from airgap.config.transfer import DeliverySection, ExportChannel, ImportChannel
@@ -94,6 +95,16 @@ class Config(Section):
 
     serve: ServeSection = ServeSection()
     """What `airgap serve` serves, and to whom."""
+
+    daemon: DaemonSection = DaemonSection()
+    """What `airgap daemon` does by itself."""
+
+    @model_validator(mode="after")
+    def _daemon_names_what_there_is(self) -> Self:
+        problem = self.daemon.problem(frozenset(self.exports))
+        if problem is not None:
+            raise value_error(problem)
+        return self
 
     def registry(self, host: str) -> RegistrySection:
         """Return what is set for a host, else the defaults."""

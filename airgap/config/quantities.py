@@ -35,6 +35,7 @@ _SIZE = re.compile(
 )
 _RATE = re.compile(r"(?P<size>.*?)\s*/\s*(?P<time>s|sec|second|min|minute|h|hour)", re.DOTALL)
 _SPAN = re.compile(r"(?P<number>\d{1,6})\s*(?P<unit>[hdw])", re.ASCII | re.IGNORECASE)
+_DURATION = re.compile(r"(?P<number>\d{1,6})\s*(?P<unit>s|sec|min|h|d|w)", re.ASCII)
 _SPANS = {"h": 3600, "d": 24 * 3600, "w": 7 * 24 * 3600}
 _SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
 
@@ -97,3 +98,17 @@ def parse_span(text: str) -> int:
     if match is None or not int(match["number"]):
         raise UsageError(repr(text), "is not a span of time", "write hours, days or weeks: 30d")
     return int(match["number"]) * _SPANS[match["unit"].lower()]
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds of a length of time: ``10s``, ``5min``, ``6h``, ``2d``, ``1w``.
+
+    Raises:
+        UsageError: the text is no length of time, or none at all.
+    """
+    match = _DURATION.fullmatch(text.strip())
+    if match is None or not int(match["number"]):
+        raise UsageError(
+            repr(text), "is not a length of time", "write a number and s, min, h, d or w: 90s, 6h"
+        )
+    return float(int(match["number"]) * ({**_SECONDS, **_SPANS}[match["unit"]]))

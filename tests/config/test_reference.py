@@ -71,6 +71,8 @@ def _generic(path: str) -> str:
     parts = path.split("\0")
     if parts[0] in {"registries", "export", "import"} and len(parts) > 1:
         parts[1] = "HOST" if parts[0] == "registries" else "CHANNEL"
+    if parts[0] == "daemon" and len(parts) > 2:
+        parts[2] = {"jobs": "JOB", "folders": "FOLDER", "sticks": "STICK"}.get(parts[1], parts[2])
     return ".".join(parts)
 
 
