@@ -29,6 +29,8 @@ _COMMANDS = {
     "rmi": ("airgap.cli.tag:rmi", "Remove names, and images with their last name."),
     "save": ("airgap.cli.archives:save", "Write images into an archive for docker or podman."),
     "load": ("airgap.cli.archives:load", "Take in the images of an archive."),
+    "commit": ("airgap.cli.commit:commit", "Make a new image from one of the local store."),
+    "copy": ("airgap.cli.copy:copy", "Copy an image from any place to any other."),
     "inspect": ("airgap.cli.inspect:inspect", "Show what a bundle is and does."),
     "history": ("airgap.cli.look:history", "Show the steps of an image's making."),
     "ls": ("airgap.cli.look:ls", "List a folder of an image."),

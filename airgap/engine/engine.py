@@ -121,6 +121,18 @@ class Engine:
             "POST", f"/images/{quote(shown)}/tag", what=shown, parameters=parameters
         )
 
+    async def remove(self, image_id: Digest) -> None:
+        """Remove an image that has no name.
+
+        Raises:
+            NotFound: there is no such image.
+            EngineFault: it has a name, or a container uses it.
+        """
+        parameters = {"noprune": "true"}
+        await self._client.ask(
+            "DELETE", f"/images/{image_id}", what=image_id, parameters=parameters
+        )
+
     async def containers(self) -> tuple[EngineContainer, ...]:
         """Return all containers, stopped ones included."""
         listed = await self._client.ask(
