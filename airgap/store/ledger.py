@@ -59,9 +59,18 @@ class StoreLedger:
         """Return all bundles of a channel."""
         return await ask(self.store, lambda connection: _status(connection, channel))
 
-    async def holding(self, record: DeliveryRecord) -> Holding:
-        """Return what a destination holds that has taken in a bundle."""
-        return await ask(self.store, lambda connection: _holding(connection, record))
+    async def holding(self, record: DeliveryRecord, through: int | None = None) -> Holding:
+        """Return what a destination holds that has taken in a bundle.
+
+        Args:
+            record: the bundle.
+            through: leave out content that was not part of every bundle up to this one: a
+                destination that has taken in a later one may have collected it.
+        """
+        return await ask(
+            self.store,
+            lambda connection: _holding(connection, record, through or record.sequence),
+        )
 
     async def carried(self, record: DeliveryRecord) -> frozenset[Digest]:
         """Return what a bundle carried."""
@@ -254,10 +263,13 @@ def _continue_names(connection: Connection, record: DeliveryRecord, names: Names
         connection.execute(insert(table), rows)
 
 
-def _holding(connection: Connection, record: DeliveryRecord) -> Holding:
+def _holding(connection: Connection, record: DeliveryRecord, through: int) -> Holding:
     where = (record.channel, record.sequence)
     content = connection.execute(
-        select(_content.digest).where(_at(schema.delivered_content, *where))
+        select(_content.digest).where(
+            _at(schema.delivered_content, *where),
+            or_(_content.until.is_(None), _content.until > through),
+        )
     )
     return Holding(
         record.sequence,

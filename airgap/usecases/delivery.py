@@ -35,8 +35,11 @@ class Ledger(Protocol):
         """Return all bundles of a channel."""
         ...
 
-    async def holding(self, record: DeliveryRecord) -> Holding:
-        """Return what a destination holds that has taken in a bundle."""
+    async def holding(self, record: DeliveryRecord, through: int | None = None) -> Holding:
+        """Return what a destination holds that has taken in a bundle.
+
+        Without content that was not part of every bundle up to ``through``, where that is given.
+        """
         ...
 
     async def carried(self, record: DeliveryRecord) -> frozenset[Digest]:
@@ -176,7 +179,11 @@ async def _holding(
     if request.since is not None:
         return await ledger.holding(status.record(request.since))
     base = status.base(request.policy)
-    return await ledger.holding(base) if base is not None else None
+    if base is None or status.last is None:
+        return None
+    # Bundles after the base may have been taken in unconfirmed, and what they no longer had may
+    # have been collected since.
+    return await ledger.holding(base, status.last.sequence)
 
 
 async def _asked(asked: Request, status: ChannelStatus, ledger: Ledger) -> Holding | None:
