@@ -23,11 +23,17 @@ from airgap.cli.reading import (
 )
 from airgap.content.events import Note
 from airgap.oci.name_mapping import Destination
+from airgap.usecases.engine_handover import ENGINE
 
 
 @click.command("import")
 @reading_options
-@click.option("--to", "destination", metavar="REGISTRY", help="Push on to this registry[/prefix].")
+@click.option(
+    "--to",
+    "destination",
+    metavar="REGISTRY",
+    help="Push on to this registry[/prefix], or to docker-daemon: (the Docker Engine).",
+)
 @click.option("--direct", is_flag=True, help="Push straight from the bundle, past the store.")
 @click.option(
     "--receipts",
@@ -72,8 +78,9 @@ def import_bundle(
             warning = unchecked_warning(verdict)
             if warning is not None:
                 view.emit(Note("warning", warning))
-            to = Destination.parse(destination) if destination else None
-            delivery = Delivery(app, bundle, verdict, view, to, receipts)
+            to_engine = destination == ENGINE
+            to = Destination.parse(destination) if destination and not to_engine else None
+            delivery = Delivery(app, bundle, verdict, view, to, receipts, to_engine)
             if dry_run:
                 return await delivery.preview()
             result = await (delivery.take_direct() if direct else delivery.take_in())

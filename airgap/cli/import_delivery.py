@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airgap.app import App
-from airgap.bundle.journal import GoneName
+from airgap.bundle.journal import GoneName, ImportEntry
 from airgap.bundle.reader import Bundle
 from airgap.bundle.signatures import SignatureVerdict
 from airgap.cli.documents import Document, audit_document, copy_document, image_document
@@ -20,11 +20,13 @@ from airgap.cli.sizes import counted, human_size
 from airgap.cli.summaries import change_word, copy_lines
 from airgap.config.transfer import ImportChannel
 from airgap.content.copy_plan import Survey
+from airgap.content.ports import Source
 from airgap.content.report import ImageResult, Outcome
-from airgap.errors import NotFound
+from airgap.errors import NotFound, UsageError
 from airgap.oci.name_mapping import Destination, NameMapping
 from airgap.store.journal import StoreJournal
 from airgap.usecases.direct import DirectSource, take_direct
+from airgap.usecases.engine_handover import hand_to_engine
 from airgap.usecases.handover import (
     Finished,
     Handover,
@@ -55,6 +57,7 @@ class Delivery:
         verdict: what its signatures are worth.
         view: is told what happens.
         destination: the registry of the command line, which goes before the config's.
+        to_engine: load the images into the Docker Engine instead of a registry.
         receipts: the folder for receipts of the command line, likewise.
     """
 
@@ -64,6 +67,7 @@ class Delivery:
     view: EventView
     destination: Destination | None = None
     receipts: Path | None = None
+    to_engine: bool = False
 
     @property
     def _channel(self) -> ImportChannel | None:
@@ -99,7 +103,10 @@ class Delivery:
             lines = list(self._reception_lines(received))
             handover = None
             entry = received.entry
-            if self._mapping is not None:
+            if self.to_engine:
+                handover = await self._into_engine(entry, store, journal)
+                entry = handover.entry
+            elif self._mapping is not None:
                 registry = await stack.enter_async_context(self.app.registries(self.view.emit))
                 self.view.say(f"pushing to {self._mapping.destination}")
                 handover = await hand_over(
@@ -117,8 +124,27 @@ class Delivery:
             finished = await finish(entry, self.bundle.manifest, journal, papers)
         return self._ended(received, lines, handover, finished)
 
+    async def _into_engine(
+        self, entry: ImportEntry, source: Source, journal: StoreJournal
+    ) -> Handover:
+        self.view.say("loading into the engine")
+        async with self.app.engine() as engine:
+            return await hand_to_engine(
+                entry,
+                self.bundle.roots,
+                source=source,
+                engine=engine,
+                platform=self.app.platform,
+                journal=journal,
+                emit=self.view.emit,
+            )
+
     async def take_direct(self) -> Result:
         """Push straight from the bundle; the store keeps no content, only what was taken in."""
+        if self.to_engine:
+            raise UsageError(
+                "--direct", "goes to a registry, not to an engine", "leave --direct out"
+            )
         mapping = self._mapping
         if mapping is None:
             raise NotFound(
@@ -189,7 +215,12 @@ class Delivery:
             raise
 
     def _push_request(self, mapping: NameMapping) -> PushRequest:
-        return PushRequest([root.reference for root in self.bundle.roots], mapping.map_all)
+        section = self._channel or self.app.config.push
+        return PushRequest(
+            [root.reference for root in self.bundle.roots],
+            mapping.map_all,
+            on_existing=section.on_existing,
+        )
 
     def _bundle_document(self) -> Document:
         return {"bundle": str(self.bundle.path), "id": self.bundle.manifest.id}

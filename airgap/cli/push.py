@@ -27,16 +27,15 @@ from airgap.oci.name_mapping import Destination
 from airgap.oci.platform import Platform
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference
+from airgap.oci.tag_policy import OnExisting
 from airgap.store.listing import list_images
 from airgap.store.store import Store
 from airgap.usecases.audit import AuditReport
-from airgap.usecases.engine_load import load_into_engine
+from airgap.usecases.engine_handover import ENGINE
+from airgap.usecases.engine_load import EngineImage, load_into_engine
 from airgap.usecases.push import PushReport, PushRequest, plan_push
 from airgap.usecases.push import push as push_images
 from airgap.usecases.push_names import PushWords, push_names
-
-ENGINE = "docker-daemon:"
-"""What ``--to`` says for the Docker Engine."""
 
 
 @click.command()
@@ -51,6 +50,11 @@ ENGINE = "docker-daemon:"
 @click.option("-a", "--all-tags", is_flag=True, help="Push every tag; REF is a repository then.")
 @platform_option
 @click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
+@click.option(
+    "--on-existing",
+    type=click.Choice([str(policy) for policy in OnExisting]),
+    help="What to do with a tag that stands for another digest there [the config, overwrite].",
+)
 @click.option("--dry-run", is_flag=True, help="Show the names at the destination; push nothing.")
 @store_option
 @plain_http_option
@@ -64,6 +68,7 @@ def push(
     all_tags: bool,
     platforms: Platforms,
     no_referrers: bool,
+    on_existing: str | None,
     dry_run: bool,
 ) -> int:
     """Push images of the local store into a registry, and check every name afterwards.
@@ -86,6 +91,7 @@ def push(
                 lambda sources: [known[source] for source in sources],
                 WalkRules(platforms),
                 referrers=not no_referrers,
+                on_existing=OnExisting(on_existing or app.config.push.on_existing),
             )
             if dry_run:
                 return _preview(plan_push(request))
@@ -122,7 +128,7 @@ async def _into_engine(
     view: EventView,
 ) -> PushReport:
     images = [
-        (TagMove(source, descriptor), TagMove(target, descriptor))
+        EngineImage(TagMove(source, descriptor), TagMove(target, descriptor))
         for source, target in pairs
         for descriptor in [await store.resolve(source)]
     ]
