@@ -1,0 +1,1 @@
+"""What the config says to do, done from its places to its report; without anybody who looks on."""
