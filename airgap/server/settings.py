@@ -65,8 +65,8 @@ class ServerSettings:
     public_url: str | None = None
     max_blob_size: int = 1024 * 1024 * _MIB
     max_requests: int = 512
-    max_bodies: int = 32
-    max_waiting_bodies: int = 96
+    max_bodies: int = 16
+    max_waiting_bodies: int = 112
     body_seconds: float = 60.0
     upload_seconds: float = 24 * 3600.0
     shutdown_seconds: float = 10.0
