@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airgap.content.attachments import Attachment
 from airgap.content.plan import CopyPlan
 from airgap.content.report import CopyReport, ImageResult
 from airgap.errors import AirgapError
@@ -37,7 +38,17 @@ def image_document(image: ImageResult) -> Document:
         "previous": image.previous,
         "size": image.size,
         "omitted": [omitted_document(descriptor) for descriptor in image.omitted],
+        "attached": [attachment_document(attachment) for attachment in image.attached],
         "error": error_document(image.error) if image.error else None,
+    }
+
+
+def attachment_document(attachment: Attachment) -> Document:
+    """Return something that was carried along with an image: a signature, an SBOM."""
+    return {
+        "kind": attachment.kind,
+        "digest": attachment.descriptor.digest,
+        "tag": attachment.tag,
     }
 
 

@@ -25,6 +25,7 @@ from airgap.content.walk import WalkRules
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference, Repository
+from airgap.oci.repository_pattern import RepositoryPattern, has_wildcard
 from airgap.oci.selection import Newest, Order, TagSelection
 from airgap.oci.tag_pattern import TagPattern
 from airgap.oci.version_range import VersionRange
@@ -71,9 +72,10 @@ def mirror(
     """Copy images from registries into the local store, with all that belongs to them.
 
     REF is a reference such as alpine:3.19 or quay.io/team/app@sha256:…; with --tags, --semver or
-    --newest it is a repository whose tags are chosen. Without any REF the config's `mirror` entries
-    are taken. What the store has already is not fetched again, and one image that fails does not
-    stop the others.
+    --newest it is a repository whose tags are chosen, or a pattern of repositories (quay.io/team/*)
+    where the registry has a catalog. Without any REF the config's `mirror` entries are taken. What
+    the store has already is not fetched again, and one image that fails does not stop the others.
+    Signatures, SBOMs and attestations come along, those that cosign keeps under tags too.
     """
     app = invocation.app()
     tags = _selection(globs, ranges, newest, newest_by)
@@ -87,7 +89,7 @@ def mirror(
 
     async def work(view: EventView) -> Result:
         async with app.registries(view.emit) as upstream:
-            selection = await select(wanted, upstream)
+            selection = await select(wanted, upstream, view.emit)
             if dry_run:
                 return _preview(selection)
             async with app.open_store(create=True) as store, store.writing():
@@ -114,12 +116,22 @@ def _from_arguments(
     references: Sequence[str], tags: TagSelection | None, walk: WalkRules, *, referrers: bool
 ) -> list[Wanted]:
     if tags is None:
+        if pattern := next(filter(has_wildcard, references), None):
+            raise UsageError(
+                repr(pattern),
+                "names repositories, and no tags",
+                "say which tags: --tags '*', --semver, --newest",
+            )
         parsed = tuple(Reference.parse(text).tagged() for text in references)
         return [Wanted(parsed, walk=walk, referrers=referrers)]
     return [
-        Wanted(repository=Repository.parse(text), tags=tags, walk=walk, referrers=referrers)
+        Wanted(repository=_repositories(text), tags=tags, walk=walk, referrers=referrers)
         for text in references
     ]
+
+
+def _repositories(text: str) -> Repository | RepositoryPattern:
+    return RepositoryPattern.parse(text) if has_wildcard(text) else Repository.parse(text)
 
 
 def _from_config(app: App, *, referrers: bool) -> list[Wanted]:

@@ -142,6 +142,9 @@ def _line(event: events.Event) -> tuple[int, str | None]:
         case events.ImageFinished(reference, descriptor, unchanged):
             word = "same  " if unchanged else "copied"
             line = f"  {word}   {reference.familiar}  {descriptor.digest.short}"
+        case events.ImageSkipped(reference, target, existing):
+            there = f"{target} stands for {existing.digest.short}"
+            line = f"  left     {reference.familiar}: {there}"
         case events.ImageFailed(reference, error):
             line = f"  FAILED   {reference.familiar}: {error}"
         case events.BlobFinished(descriptor):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from airgap.cli.sizes import counted, human_size
@@ -19,9 +20,13 @@ def copy_lines(report: CopyReport, done: str) -> Iterator[str]:
         done: the verb for what was copied, such as ``mirrored``.
     """
     yield from omitted_lines([d for image in report.images for d in image.omitted])
+    yield from attached_lines(report.images)
+    yield from skipped_lines(report.images)
     yield from failure_lines(report.failures)
     fates = [image.outcome for image in report.images]
     parts = [f"{fates.count(Outcome.COPIED)} {done}", f"{fates.count(Outcome.UNCHANGED)} unchanged"]
+    if Outcome.SKIPPED in fates:
+        parts.append(f"{fates.count(Outcome.SKIPPED)} skipped")
     if report.failures:
         parts.append(f"{len(report.failures)} FAILED")
     yield f"{counted(len(fates), 'image')}: {', '.join(parts)}"
@@ -43,6 +48,21 @@ def failure_lines(failures: Sequence[ImageResult]) -> Iterator[str]:
             yield f"    {image.error}"
             if image.error.hint:
                 yield f"    → {image.error.hint}"
+
+
+def attached_lines(images: Sequence[ImageResult]) -> Iterator[str]:
+    """Yield how many signatures, SBOMs and attestations came along, by kind."""
+    kinds = Counter(attached.kind for image in images for attached in image.attached)
+    if kinds:
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+        yield f"carried along: {listed}"
+
+
+def skipped_lines(images: Sequence[ImageResult]) -> Iterator[str]:
+    """Yield each image that was left out since its name stands for something else."""
+    for image in images:
+        if image.outcome is Outcome.SKIPPED and image.previous is not None:
+            yield f"  skipped  {image.target} stands for {image.previous.short} already"
 
 
 def omitted_lines(omitted: Sequence[Descriptor]) -> Iterator[str]:

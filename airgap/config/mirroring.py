@@ -8,6 +8,7 @@ from pydantic import model_validator
 
 from airgap.config.scalars import (
     Count,
+    FilePath,
     Flag,
     Glob,
     Image,
@@ -15,7 +16,7 @@ from airgap.config.scalars import (
     PlatformName,
     Range,
     Regex,
-    RepositoryName,
+    Repositories,
     Tag,
     Text,
     value_error,
@@ -127,8 +128,25 @@ class TagsSection(Section):
         )
 
 
+class VerifySection(Section):
+    """Whose signature an image must have to be mirrored."""
+
+    explained: ClassVar = {
+        "keys": "the key is called `key`, and a list of them may stand there",
+        "identity": "only public keys are taken; certificates need sigstore's servers to be judged",
+        "issuer": "only public keys are taken; certificates need sigstore's servers to be judged",
+    }
+
+    key: Annotated[tuple[FilePath, ...], OneOrMany]
+    """PEM public keys, as `cosign generate-key-pair` writes them to `cosign.pub`; a signature by
+    any one of them will do."""
+
+
 class MirrorEntry(Section):
-    """What to mirror: `references`, or a `repository` with `tags`. Text alone is one reference."""
+    """What to mirror: `references`, a `repository` with `tags`, or `from-file`.
+
+    Text alone is one reference.
+    """
 
     model_config = also_written_as("string")
     short_forms: ClassVar = "a reference"
@@ -140,8 +158,9 @@ class MirrorEntry(Section):
         "platform": "write `platforms`",
     }
 
-    repository: RepositoryName | None = None
-    """The repository to take tags from; needs `tags`."""
+    repository: Repositories | None = None
+    """The repository to take tags from; needs `tags`. `quay.io/team/*` is every one of a registry
+    that has a catalog: `*` and `?` stay within a component of the name, `**` crosses them."""
 
     tags: TagsSection | None = None
     """Which of its tags."""
@@ -149,11 +168,19 @@ class MirrorEntry(Section):
     references: Annotated[tuple[Image, ...], OneOrMany] = ()
     """References with tag or digest; with neither, the tag `latest`."""
 
+    from_file: Annotated[tuple[FilePath, ...], OneOrMany] = ()
+    """Files or folders whose images are taken: Kubernetes manifests, Helm charts and values,
+    docker-compose files, lists. `airgap images find PATH` shows what that is."""
+
     platforms: Annotated[tuple[PlatformName, ...], OneOrMany] = ()
     """Platforms to take of multi-platform images; when not set, all of them."""
 
     referrers: Flag = True
-    """Take along what refers to the images: signatures, SBOMs, attestations."""
+    """Take along what belongs to the images: signatures, SBOMs, attestations, found by the
+    referrers API and by cosign's tags."""
+
+    verify: VerifySection | None = None
+    """Whose signature each image must have. One without is not mirrored, and is reported."""
 
     rewrite_index: Flag = False
     """Write a new index of only `platforms`, which has another digest. Otherwise the index stays
@@ -166,10 +193,19 @@ class MirrorEntry(Section):
 
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
-        if self.repository is None and not self.references:
-            raise value_error("names nothing", "give repository and tags, or references")
-        if self.repository is not None and self.references:
-            raise value_error("has repository and references", "make two entries of it")
+        given = {
+            "repository": self.repository is not None,
+            "references": bool(self.references),
+            "from-file": bool(self.from_file),
+        }
+        sources = [name for name, is_given in given.items() if is_given]
+        if not sources:
+            raise value_error("names nothing", "give repository and tags, references or from-file")
+        if len(sources) > 1:
+            raise value_error(
+                f"has {' and '.join(sources)}",
+                f"make {'two' if len(sources) == 2 else 'three'} entries of it",  # noqa: PLR2004 - words
+            )
         if self.repository is None and self.tags is not None:
             raise value_error("has tags without repository", "references carry their own tags")
         if self.repository is not None and self.tags is None:

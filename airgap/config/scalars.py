@@ -21,6 +21,7 @@ from airgap.errors import AirgapError
 from airgap.oci.name_mapping import Destination
 from airgap.oci.platform import Platform
 from airgap.oci.reference import Reference, Repository, is_tag, names_a_host
+from airgap.oci.repository_pattern import RepositoryPattern, has_wildcard
 from airgap.oci.tag_pattern import TagPattern
 from airgap.oci.version_range import VersionRange
 
@@ -173,6 +174,10 @@ def _repository(text: str) -> Repository:
     return reference.repository
 
 
+def _repositories(text: str) -> Repository | RepositoryPattern:
+    return RepositoryPattern.parse(text) if has_wildcard(text) else _repository(text)
+
+
 def _variable(text: str) -> str:
     if not _VARIABLE.fullmatch(text):
         raise value_error("is not the name of an environment variable", "write the name alone")
@@ -241,12 +246,18 @@ Image: TypeAlias = Annotated[
     Schema(_TEXT),
     Words("a reference with tag or digest"),
 ]
-RepositoryName: TypeAlias = Annotated[
-    Repository,
-    parsed(_repository, Repository),
+Repositories: TypeAlias = Annotated[
+    Repository | RepositoryPattern,
+    PlainValidator(
+        lambda value: (
+            value
+            if isinstance(value, Repository | RepositoryPattern)
+            else parse_text(_repositories, value)
+        )
+    ),
     PlainSerializer(str),
     Schema(_TEXT),
-    Words("a repository"),
+    Words("a repository, or a pattern of several"),
 ]
 PlatformName: TypeAlias = Annotated[
     Platform,

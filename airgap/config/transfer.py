@@ -30,6 +30,7 @@ from airgap.config.section import Section
 from airgap.errors import AirgapError
 from airgap.oci.name_mapping import Change, Destination, MappingRule, NameMapping
 from airgap.oci.reference import Reference
+from airgap.oci.tag_policy import OnExisting
 
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _WILDCARDS = re.compile(r"[*?\[]")
@@ -195,6 +196,10 @@ class DeliverySection(Section):
     to: PushDestination | None = None
     """The registry, and the path below which everything goes. When not set, the command line must
     name it."""
+
+    on_existing: OnExisting = OnExisting.OVERWRITE
+    """What is done with a tag of the registry that stands for another digest: `overwrite` it,
+    `skip` the image, or let the image `fail`."""
 
     map: tuple[MapEntry, ...] = ()
     """Rules for names. A name that none fits keeps its source's host as the first component of its

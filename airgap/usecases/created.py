@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from airgap.content.parallel import for_each
-from airgap.content.ports import ListsTags, Source
+from airgap.content.ports import ListsRepositories, ListsTags, Source
 from airgap.content.walk import read_verified
 from airgap.errors import ContentMismatch
 from airgap.oci import media_types
@@ -19,7 +19,11 @@ _CONCURRENCY = 16
 
 
 class Upstream(Source, ListsTags, Protocol):
-    """A source whose tags can be listed."""
+    """Registries, whose tags can be listed, and whose repositories, where there is a catalog."""
+
+    def catalog(self, domain: str) -> ListsRepositories:
+        """Return one registry as a place that lists its repositories."""
+        ...
 
 
 async def creation_times(

@@ -164,6 +164,8 @@ def _name(image: ImageResult) -> dict[str, Any]:
 def _change(image: ImageResult) -> str:
     if image.outcome is Outcome.FAILED:
         return "failed"
+    if image.outcome is Outcome.SKIPPED:
+        return "skipped"
     if image.outcome is Outcome.UNCHANGED:
         return "same"
     return "new" if image.previous is None else "moved"

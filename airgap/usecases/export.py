@@ -14,7 +14,10 @@ from airgap.content.ports import ListsRepositories, ListsTags, Source, TagMove, 
 from airgap.content.report import CopyReport
 from airgap.content.walk import WalkRules
 from airgap.errors import NotFound
+from airgap.oci.attachment_tag import parse_attachment_tag
 from airgap.oci.platform_filter import Platforms
+from airgap.oci.reference import Reference
+from airgap.oci.repository_pattern import has_wildcard
 from airgap.usecases.choose import available_references, choose
 
 
@@ -44,12 +47,48 @@ async def plan_export(request: ExportRequest, store: ImageStore) -> CopyPlan:
         NotFound: an image that was asked for is not in the store, or the store is empty.
         InvalidReference: a pattern selects nothing.
     """
-    references = choose(request.patterns, await available_references(store))
+    available = await available_references(store)
+    references = choose(request.patterns, available)
+    if not request.referrers:
+        references = _without_attachments(references, request.patterns)
     if not references:
         raise NotFound("store", "has no images", "fetch some first: `airgap mirror REF…`")
-    roots = [TagMove(reference, await store.resolve(reference)) for reference in references]
     rules = WalkRules(platforms=request.platforms)
-    return await plan_copy(store, roots, rules, referrers=request.referrers)
+    roots: list[TagMove] = []
+    while references:
+        roots += [TagMove(reference, await store.resolve(reference)) for reference in references]
+        plan = await plan_copy(store, roots, rules, referrers=request.referrers)
+        # Signatures can be signed, too, so what came along is looked at as well.
+        references = _attached(plan, available) if request.referrers else []
+    return plan
+
+
+def _attached(plan: CopyPlan, available: Sequence[Reference]) -> list[Reference]:
+    """Return the names under which cosign keeps what belongs to a plan and is not in it."""
+    names = {root.reference for root in plan.roots}
+    repositories = {name.repository for name in names}
+    digests = frozenset(plan.digests())
+    return [
+        name
+        for name in sorted(available, key=str)
+        if name.repository in repositories
+        and name not in names
+        and (found := parse_attachment_tag(name.tag or "")) is not None
+        and found.subject in digests
+    ]
+
+
+def _without_attachments(
+    references: Sequence[Reference], patterns: Sequence[str]
+) -> list[Reference]:
+    """Leave out what belongs to images, unless somebody names it in full."""
+    named = {pattern for pattern in patterns if not has_wildcard(pattern)}
+    return [
+        reference
+        for reference in references
+        if parse_attachment_tag(reference.tag or "") is None
+        or not named.isdisjoint({str(reference), reference.familiar})
+    ]
 
 
 async def export(

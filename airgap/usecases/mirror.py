@@ -6,31 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from airgap.content import events
+from airgap.content.attachments import AttachmentTags
 from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
 from airgap.content.events import Emit
+from airgap.content.parallel import for_each
 from airgap.content.ports import Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.walk import WalkRules
 from airgap.errors import AirgapError, InvalidReference, NotFound
 from airgap.oci.reference import Reference, Repository
+from airgap.oci.repository_pattern import RepositoryPattern
 from airgap.oci.selection import ChosenTags, TagSelection, choose_candidates, choose_tags
 from airgap.usecases.created import Upstream, creation_times
+
+_CONCURRENCY = 16
+"""Repositories looked at at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Images to mirror: references as they are, or tags of one repository.
+    """Images to mirror: references as they are, or tags of one repository or of several.
 
     Attributes:
         references: each with a tag or a digest.
-        repository: where to choose tags; None for references alone.
+        repository: where to choose tags: one repository, or all that match a pattern; None for
+            references alone.
         tags: which ones.
         walk: which part of each graph is wanted.
         referrers: take signatures, SBOMs and attestations along.
     """
 
     references: tuple[Reference, ...] = ()
-    repository: Repository | None = None
+    repository: Repository | RepositoryPattern | None = None
     tags: TagSelection = field(default_factory=TagSelection)
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
@@ -52,35 +59,110 @@ class Selection:
         images: what to copy, each image once.
         choices: for each repository whose tags were listed, which and why.
         failures: what could not even be looked up.
+        attachment_tags: the listings, so that none is made twice.
     """
 
     images: tuple[ImageCopy, ...]
     choices: tuple[RepositoryChoice, ...]
     failures: tuple[ImageResult, ...]
+    attachment_tags: AttachmentTags
 
 
-async def select(wanted: Sequence[Wanted], upstream: Upstream) -> Selection:
+async def select(
+    wanted: Sequence[Wanted], upstream: Upstream, emit: Emit = events.discard
+) -> Selection:
     """Find out which images are wanted; a repository that cannot be listed is one failure."""
-    images: dict[tuple[Reference, WalkRules], ImageCopy] = {}
-    choices: list[RepositoryChoice] = []
-    failures: list[ImageResult] = []
+    choosing = _Choosing(upstream, AttachmentTags(upstream, emit))
     for entry in wanted:
         references = list(entry.references)
-        if entry.repository is not None:
-            try:
-                choice = await _choose(entry.repository, entry.tags, upstream)
-            except AirgapError as error:
-                failures.append(_failed(Reference(entry.repository), error))
-                continue
-            choices.append(choice)
-            references += (Reference(entry.repository, tag) for tag in choice.chosen.taken)
-            failures += (_absent(entry.repository, tag) for tag in choice.chosen.absent)
-            if not (choice.chosen.taken or choice.chosen.absent):
-                failures.append(_failed(Reference(entry.repository), _nothing_chosen(choice)))
+        if isinstance(entry.repository, RepositoryPattern):
+            references += await choosing.in_namespace(entry.repository, entry.tags)
+        elif entry.repository is not None:
+            references += await choosing.in_repository(entry.repository, entry.tags)
         for reference in references:
             copy = ImageCopy(reference, _local_name(reference), entry.walk, entry.referrers)
-            images.setdefault((reference, entry.walk), copy)
-    return Selection(tuple(images.values()), tuple(choices), tuple(failures))
+            choosing.images.setdefault((reference, entry.walk), copy)
+    return Selection(
+        tuple(choosing.images.values()),
+        tuple(choosing.choices),
+        tuple(choosing.failures),
+        choosing.attachment_tags,
+    )
+
+
+class _Choosing:
+    """One selection while it is made."""
+
+    def __init__(self, upstream: Upstream, attachment_tags: AttachmentTags) -> None:
+        self.images: dict[tuple[Reference, WalkRules], ImageCopy] = {}
+        self.choices: list[RepositoryChoice] = []
+        self.failures: list[ImageResult] = []
+        self.attachment_tags = attachment_tags
+        self._upstream = upstream
+        self._listings: dict[Repository, list[str]] = {}
+
+    async def in_repository(self, repository: Repository, tags: TagSelection) -> list[Reference]:
+        """Choose tags of one repository; none at all is a failure, and so is an absent name."""
+        # Names alone are asked for one by one; copying finds out whether they are there.
+        listed = tags.needs_listing
+        try:
+            available = await self._list(repository) if listed else list(tags.names)
+            chosen = await self._choose(repository, tags, available)
+        except AirgapError as error:
+            self._fail(repository, error)
+            return []
+        self.choices.append(RepositoryChoice(repository, chosen))
+        self.failures += (_absent(repository, tag) for tag in chosen.absent)
+        if not (chosen.taken or chosen.absent):
+            self._fail(repository, _nothing_chosen(str(repository), len(chosen.rejected)))
+        return [Reference(repository, tag) for tag in chosen.taken]
+
+    async def in_namespace(self, pattern: RepositoryPattern, tags: TagSelection) -> list[Reference]:
+        """Choose tags of every repository that matches; not each of them must have one."""
+        try:
+            catalog = self._upstream.catalog(pattern.domain).repositories()
+            repositories = sorted([found async for found in catalog if pattern.matches(found)])
+        except AirgapError as error:
+            self._fail(pattern.anchor, error)
+            return []
+        chosen: dict[Repository, ChosenTags] = {}
+
+        async def look(repository: Repository) -> None:
+            try:
+                available = await self._list(repository)
+                chosen[repository] = await self._choose(repository, tags, available)
+            except AirgapError as error:
+                self._fail(repository, error)
+
+        before = len(self.failures)
+        await for_each(repositories, look, concurrency=_CONCURRENCY)
+        in_order = [(found, chosen[found]) for found in repositories if found in chosen]
+        self.choices += (RepositoryChoice(found, choice) for found, choice in in_order)
+        taken = [Reference(found, tag) for found, choice in in_order for tag in choice.taken]
+        if not taken and len(self.failures) == before:
+            rejected = sum(len(choice.rejected) for choice in chosen.values())
+            self._fail(
+                pattern.anchor,
+                _nothing_chosen(f"{pattern} ({len(repositories)} repositories)", rejected),
+            )
+        return taken
+
+    async def _list(self, repository: Repository) -> list[str]:
+        if repository not in self._listings:
+            listing = [tag async for tag in self._upstream.tags(repository)]
+            self.attachment_tags.learn(repository, listing)
+            self._listings[repository] = listing
+        return self._listings[repository]
+
+    async def _choose(
+        self, repository: Repository, tags: TagSelection, available: Sequence[str]
+    ) -> ChosenTags:
+        candidates = choose_candidates(tags, available)
+        created = await creation_times(self._upstream, repository, candidates.undated)
+        return choose_tags(candidates, created)
+
+    def _fail(self, repository: Repository, error: AirgapError) -> None:
+        self.failures.append(_failed(Reference(repository), error))
 
 
 async def mirror(
@@ -98,21 +180,10 @@ async def mirror(
     for failure in selection.failures:
         if failure.error is not None:
             emit(events.ImageFailed(failure.source, failure.error))
-    report = await copy_images(upstream, store, selection.images, limits, emit)
+    report = await copy_images(
+        upstream, store, selection.images, limits, emit, attachment_tags=selection.attachment_tags
+    )
     return CopyReport((*report.images, *selection.failures), report.traffic)
-
-
-async def _choose(
-    repository: Repository, tags: TagSelection, upstream: Upstream
-) -> RepositoryChoice:
-    if tags.needs_listing:
-        available = [tag async for tag in upstream.tags(repository)]
-    else:
-        # Names alone are asked for one by one; copying finds out whether they are there.
-        available = list(tags.names)
-    candidates = choose_candidates(tags, available)
-    created = await creation_times(upstream, repository, candidates.undated)
-    return RepositoryChoice(repository, choose_tags(candidates, created))
 
 
 def _local_name(reference: Reference) -> Reference:
@@ -122,10 +193,10 @@ def _local_name(reference: Reference) -> Reference:
     return reference.tagged()
 
 
-def _nothing_chosen(choice: RepositoryChoice) -> AirgapError:
+def _nothing_chosen(where: str, rejected: int) -> AirgapError:
     return InvalidReference(
-        str(choice.repository),
-        f"none of its {len(choice.chosen.rejected)} tags is selected",
+        where,
+        f"none of its {rejected} tags is selected",
         "`airgap mirror --dry-run` says of each why not",
     )
 

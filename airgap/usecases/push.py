@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from airgap.content import events
 from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
 from airgap.content.events import Emit
 from airgap.content.ports import Source, Target
-from airgap.content.report import CopyReport
+from airgap.content.report import CopyReport, Outcome
 from airgap.content.walk import WalkRules
 from airgap.oci.reference import Reference
+from airgap.oci.tag_policy import OnExisting
 from airgap.usecases.audit import AuditReport, Expectation, audit
 
 MapNames = Callable[[Sequence[Reference]], Sequence[Reference]]
@@ -27,6 +28,7 @@ class PushRequest:
         map_names: what they are called at the destination.
         walk: which part of each graph is wanted.
         referrers: carry signatures, SBOMs and attestations too.
+        on_existing: what is done with tags at the destination that stand for something else.
         limits: how much at once.
     """
 
@@ -34,6 +36,7 @@ class PushRequest:
     map_names: MapNames
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
+    on_existing: OnExisting = OnExisting.OVERWRITE
     limits: CopyLimits = field(default_factory=CopyLimits)
 
 
@@ -58,7 +61,7 @@ def plan_push(request: PushRequest) -> list[ImageCopy]:
     """
     names = request.map_names(request.references)
     return [
-        ImageCopy(source, target, request.walk, request.referrers)
+        ImageCopy(source, target, request.walk, request.referrers, request.on_existing)
         for source, target in zip(request.references, names, strict=True)
     ]
 
@@ -72,9 +75,16 @@ async def push(
         Refused: two names would become one at the destination; nothing was pushed.
     """
     copied = await copy_images(source, registry, plan_push(request), request.limits, emit)
-    expected = [
-        Expectation(image.target, image.descriptor.digest)
-        for image in copied.images
-        if image.descriptor is not None and image not in copied.failures
-    ]
-    return PushReport(copied, await audit(expected, registry))
+    return PushReport(copied, await audit(list(expectations(copied)), registry))
+
+
+def expectations(copied: CopyReport) -> Iterator[Expectation]:
+    """Yield what every name must stand for after a push, those of signatures included."""
+    for image in copied.images:
+        if image.descriptor is None or image.outcome is Outcome.FAILED:
+            continue
+        yield Expectation(image.target, image.descriptor.digest)
+        for attachment in image.attached:
+            if attachment.tag is not None:
+                name = Reference(image.target.repository, attachment.tag)
+                yield Expectation(name, attachment.descriptor.digest)
