@@ -25,6 +25,7 @@ from airgap.content.report import ImageResult, Outcome
 from airgap.errors import NotFound, UsageError
 from airgap.oci.name_mapping import Destination, NameMapping
 from airgap.store.journal import StoreJournal
+from airgap.store.push_record import record_pushes
 from airgap.usecases.direct import DirectSource, take_direct
 from airgap.usecases.engine_handover import hand_to_engine
 from airgap.usecases.handover import (
@@ -119,6 +120,7 @@ class Delivery:
                     emit=self.view.emit,
                 )
                 entry = handover.entry
+                await record_pushes(store, handover.copied)
             if handover is not None and handover.error() is not None:
                 return self._ended(received, lines, handover, None)
             finished = await finish(entry, self.bundle.manifest, journal, papers)
@@ -177,6 +179,7 @@ class Delivery:
                 journal=journal,
                 emit=self.view.emit,
             )
+            await record_pushes(store, handover.copied)
             finished = None
             if handover.error() is None:
                 finished = await finish(handover.entry, self.bundle.manifest, journal, papers)

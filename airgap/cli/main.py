@@ -42,6 +42,10 @@ _COMMANDS = {
     "repair": ("airgap.cli.repair:repair", "Rebuild lost volumes of a bundle from parity."),
     "keygen": ("airgap.cli.keygen:keygen", "Make a pair of keys to sign bundles with."),
     "serve": ("airgap.cli.serve:serve", "Serve the local store, or bundles, as a registry."),
+    "mirrors": (
+        "airgap.cli.mirrors:mirrors",
+        "Print the config by which runtimes pull what was pushed.",
+    ),
     "store": ("airgap.cli.store:store", "Check, repair, tidy and rebuild the local store."),
     "config": ("airgap.cli.config:config", "Check the config; print an example or the schema."),
     "login": ("airgap.cli.login:login", "Log in to a registry."),

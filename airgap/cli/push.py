@@ -29,6 +29,7 @@ from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference
 from airgap.oci.tag_policy import OnExisting
 from airgap.store.listing import list_images
+from airgap.store.push_record import record_pushes
 from airgap.store.store import Store
 from airgap.usecases.audit import AuditReport
 from airgap.usecases.engine_handover import ENGINE
@@ -100,6 +101,7 @@ def push(
                 return pushed(await _into_engine(app, store, names.pairs, platform, view))
             async with app.registries(view.emit) as registry:
                 report = await push_images(request, store, registry, view.emit)
+            await record_pushes(store, report.copied)
         return pushed(report)
 
     return perform(invocation, "push", work)

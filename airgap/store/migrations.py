@@ -39,5 +39,8 @@ def _add(*tables: Table) -> Callable[[Connection], None]:
     return step
 
 
-_STEPS: Mapping[int, Callable[[Connection], None]] = {1: _add(*_DELIVERIES)}
+_STEPS: Mapping[int, Callable[[Connection], None]] = {
+    1: _add(*_DELIVERIES),
+    2: _add(schema.pushes),
+}
 """By version: what leads from it to the next."""

@@ -17,7 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised with every change that an older program could not work with."""
 
 _CHANNEL = String(128)
@@ -209,3 +209,14 @@ imports = Table(
     Index("imports_by_digest", "digest"),
 )
 """The journal of imports: how far each one has come. ``evidence`` is JSON, and grows with it."""
+
+pushes = Table(
+    "pushes",
+    metadata,
+    Column("source", Text, primary_key=True),
+    Column("target", Text, primary_key=True),
+    Column("pushed", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Which repositories were pushed, what they are called there, and when last (seconds since 1970).
+Both are full names."""
