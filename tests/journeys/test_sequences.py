@@ -358,7 +358,7 @@ async def test_a_layer_of_another_repository_belongs_to_the_new_one(sides: Sides
 
 
 async def test_a_base_that_was_damaged_here_is_noticed(sides: Sides) -> None:
-    """Content that has gone from the disk is missing, whatever the catalog says; it can be mended."""
+    """Content that has gone from the disk is missing, though the catalog has it."""
     await sides.publish(WEEKS[0])
     first = await sides.export()
     await sides.take_in(first)

@@ -71,6 +71,7 @@ class ScriptedRegistry:
         self.requests: list[Seen] = []
         self.rules: list[Rule] = []
         self.random: RandomFaults | None = None
+        self.silenced = asyncio.Event()
         self._closing = asyncio.Event()
 
     def add(self, name: str, built: BuiltImage) -> Repository:
@@ -145,6 +146,7 @@ class ScriptedRegistry:
         if fault is None and self.random is not None:
             fault = self.random.draw()
         if isinstance(fault, Silence):
+            self.silenced.set()
             await self._closing.wait()
         if isinstance(fault, Refuse):
             return await self._refuse(request, fault)
