@@ -16,7 +16,8 @@ from airgap.errors import InvalidReference
 from airgap.oci.reference import DOCKER_HUB, MAX_PATH_LENGTH, Repository, names_a_host
 
 _WILDCARD = re.compile(r"[*?]")
-_PATTERN = re.compile(r"[a-z0-9._/*?-]+", re.ASCII)
+_COMPONENT = r"[a-z0-9._*?-]+"
+_PATTERN = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _PIECES = re.compile(r"\*\*|\*|\?|[^*?]+")
 _MEANINGS = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
 
@@ -55,10 +56,10 @@ class RepositoryPattern:
             raise InvalidReference(
                 repr(text), "has a wildcard in its host", "write one entry for each registry"
             )
-        if domain == DOCKER_HUB and "/" not in path:
+        if domain == DOCKER_HUB and "/" not in path and "**" not in path:
             path = f"library/{path}"
         Repository(domain, "any/path")
-        if not _PATTERN.fullmatch(path) or len(path) > MAX_PATH_LENGTH or "//" in path:
+        if not _PATTERN.fullmatch(path) or len(path) > MAX_PATH_LENGTH:
             raise InvalidReference(
                 repr(text), "is not a pattern of repositories", "write host/team/* or host/**"
             )
@@ -69,13 +70,18 @@ class RepositoryPattern:
 
     @property
     def anchor(self) -> Repository:
-        """What stands for all of them in a report: the components before the first wildcard."""
+        """What stands for all of them in a report: the components before the first wildcard.
+
+        Where that is not the name of a repository, one that says so is made up.
+        """
         whole = []
         for component in self.path.split("/"):
             if has_wildcard(component):
                 break
             whole.append(component)
-        return Repository.parse("/".join([self.domain, *(whole or ["all-repositories"])]))
+        if not whole or (self.domain == DOCKER_HUB and len(whole) == 1):
+            whole.append("all-repositories")
+        return Repository.parse("/".join([self.domain, *whole]))
 
     def matches(self, repository: Repository) -> bool:
         """Tell whether a repository is one of them."""
