@@ -11,6 +11,7 @@ from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from airgap.bundle import durable
@@ -18,7 +19,7 @@ from airgap.bundle.checksum import checksum_line, checksum_path
 from airgap.bundle.failures import telling
 from airgap.bundle.read_back import expect_on_medium
 from airgap.bundle.volumes import Inside, VolumeIndex
-from airgap.errors import UsageError
+from airgap.errors import AirgapError, UsageError
 from airgap.oci.digest import Digest
 
 SYNC_EVERY = 32 * 1024 * 1024
@@ -41,6 +42,31 @@ class Written:
     size: int
     digest: Digest
     volumes: VolumeIndex | None = None
+
+
+class Demand:
+    """Whether anybody still waits for the bundle; asked between long pieces of work."""
+
+    def __init__(self) -> None:
+        self._over = Event()
+
+    def end(self) -> None:
+        """Let the work end soon; may be called from any thread."""
+        self._over.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._over.is_set()
+
+    def expect(self) -> None:
+        """Go on while somebody waits.
+
+        Raises:
+            AirgapError: nobody does.
+        """
+        if self.is_over:
+            raise AirgapError("the bundle", "was given up while it was written")
 
 
 class Destination(Protocol):
@@ -135,16 +161,20 @@ class HashedFile:
 class SingleFile:
     """A bundle in one file, with its ``.sha256`` beside it."""
 
-    def __init__(self, path: Path, *, replace: bool, sync: bool, read_back: bool = False) -> None:
+    def __init__(
+        self, path: Path, demand: Demand, *, replace: bool, sync: bool, read_back: bool = False
+    ) -> None:
         """Prepare; nothing is touched yet.
 
         Args:
             path: the file to be.
+            demand: whether anybody waits for it.
             replace: an existing one may be replaced.
             sync: return only when the bytes are on the disk.
             read_back: read the file again from the medium and compare.
         """
         self.path = path
+        self._demand = demand
         self._replace = replace
         self._sync = sync
         self._read_back = read_back
@@ -179,7 +209,7 @@ class SingleFile:
         with telling(self._partial):
             self._digest = self._open_file.finish()
         if self._read_back:
-            expect_on_medium(self._partial, self._digest, "the bundle")
+            expect_on_medium(self._partial, self._digest, "the bundle", self._demand.expect)
 
     def publish(self, inside: Inside) -> Written:
         """Give the file its name, and the ``.sha256`` beside it last."""

@@ -9,12 +9,11 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Event
 
 import zstandard
 
 from airgap.bundle.age_keys import Recipient
-from airgap.bundle.destination import Destination, SingleFile, Written
+from airgap.bundle.destination import Demand, Destination, SingleFile, Written
 from airgap.bundle.encryption import Encrypting
 from airgap.bundle.failures import telling
 from airgap.bundle.pump import ContentHash, Pump
@@ -71,10 +70,10 @@ class BundleOutput:
     def __init__(self, path: Path, options: WriteOptions) -> None:
         self.path = path
         self._options = options
-        self._destination = _destination(path, options)
+        self._demand = Demand()
+        self._destination = _destination(path, options, self._demand)
         self._pump: Pump | None = None
         self._content: _Content | None = None
-        self._stopped = Event()
 
     def open(self, size: int) -> None:
         """Begin a bundle whose uncompressed bytes will be ``size``.
@@ -122,7 +121,7 @@ class BundleOutput:
                 return os.preadv(source, [space], region.offset + copied)
 
         try:
-            while copied < region.length and not self._stopped.is_set():
+            while copied < region.length and not self._demand.is_over:
                 count = pump.append_from(read_into, region.length - copied, content.hash)
                 if count == 0:
                     break
@@ -153,11 +152,12 @@ class BundleOutput:
         """Let the bundle have its name when all of it is on the medium; checksums come last."""
         self._open_pump.finish()
         self._destination.finish()
+        self._demand.expect()
         return self._destination.publish(inside)
 
     def stop(self) -> None:
         """Let what runs in another thread end soon; may be called from any thread."""
-        self._stopped.set()
+        self._demand.end()
 
     def abandon(self) -> None:
         """Throw away what was written, unless it was published."""
@@ -178,14 +178,18 @@ class BundleOutput:
         return self._content
 
 
-def _destination(path: Path, options: WriteOptions) -> Destination:
+def _destination(path: Path, options: WriteOptions, demand: Demand) -> Destination:
     target: Destination
     if options.cut is not None:
         cut = replace(options.cut, read_back=options.read_back)
-        target = VolumeFiles(path, cut, replace=options.replace, sync=options.sync)
+        target = VolumeFiles(path, cut, demand, replace=options.replace, sync=options.sync)
     else:
         target = SingleFile(
-            path, replace=options.replace, sync=options.sync, read_back=options.read_back
+            path,
+            demand,
+            replace=options.replace,
+            sync=options.sync,
+            read_back=options.read_back,
         )
     return Encrypting(target, options.recipients) if options.recipients else target
 

@@ -67,12 +67,17 @@ Write = Callable[[bytes], object]
 """Takes the next bytes of a volume that is made."""
 
 
-def make_parity(data: Sequence[VolumeFile], writes: Sequence[Write]) -> None:
+def make_parity(
+    data: Sequence[VolumeFile],
+    writes: Sequence[Write],
+    between: Callable[[], None] = lambda: None,
+) -> None:
     """Compute parity volumes.
 
     Args:
         data: all data volumes, in order; the first one is as large as any.
         writes: takes each parity volume's bytes, in order.
+        between: called between two stripes; may raise, to give up.
 
     Raises:
         BundleDamaged: a volume cannot be read any more.
@@ -84,6 +89,7 @@ def make_parity(data: Sequence[VolumeFile], writes: Sequence[Write]) -> None:
     for stripe in _stripes(data, data[0].size, block_size(count)):
         for write, block in zip(writes, encoder.encode(stripe, numbers), strict=True):
             write(block)
+        between()
 
 
 def rebuild(

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import mmap
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from airgap.bundle.failures import telling
@@ -18,11 +19,15 @@ _PIECE = 4 * 1024 * 1024
 _NOT_DIRECT = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
-def digest_on_medium(path: Path) -> Digest:
+def digest_on_medium(path: Path, between: Callable[[], None] = lambda: None) -> Digest:
     """Return the SHA-256 of a file as it is on the medium.
 
     The file must be synced. It is read with ``O_DIRECT`` where the file system can do that, and
     elsewhere after the page cache was asked to forget it.
+
+    Args:
+        path: the file.
+        between: called between two readings; may raise, to give up.
 
     Raises:
         BundleDamaged: the medium cannot be read.
@@ -38,6 +43,7 @@ def digest_on_medium(path: Path) -> Digest:
                 while position < end and (count := os.preadv(file, [buffer], position)):
                     hasher.update(view[:count])
                     position += count
+                    between()
         finally:
             os.close(file)
         return Digest.from_hasher(hasher)
@@ -55,18 +61,21 @@ def _open_direct(path: Path) -> int:
     return file
 
 
-def expect_on_medium(path: Path, digest: Digest, what: str) -> None:
+def expect_on_medium(
+    path: Path, digest: Digest, what: str, between: Callable[[], None] = lambda: None
+) -> None:
     """Check that a medium gives back what was written to it.
 
     Args:
         path: a file that is synced.
         digest: the SHA-256 of what was written.
         what: which part of a bundle it is, for the error.
+        between: called between two readings; may raise, to give up.
 
     Raises:
         ContentMismatch: it gives other bytes.
     """
-    actual = digest_on_medium(path)
+    actual = digest_on_medium(path, between)
     if actual != digest:
         raise ContentMismatch(
             f"{path}: {what}",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from airgap.bundle import durable
 from airgap.bundle.checksum import checksum_path, volume_checksums
-from airgap.bundle.destination import HashedFile, Written
+from airgap.bundle.destination import Demand, HashedFile, Written
 from airgap.bundle.failures import telling
 from airgap.bundle.parity import VolumeFile, make_parity, zfec
 from airgap.bundle.read_back import expect_on_medium
@@ -38,17 +38,21 @@ class VolumeFiles:
     While it is written, every file is called ``….partial``. The index is the lock of the set.
     """
 
-    def __init__(self, path: Path, cut: VolumeCut, *, replace: bool, sync: bool) -> None:
+    def __init__(
+        self, path: Path, cut: VolumeCut, demand: Demand, *, replace: bool, sync: bool
+    ) -> None:
         """Prepare; nothing is touched yet.
 
         Args:
             path: folder and NAME of the set.
             cut: how to cut.
+            demand: whether anybody waits for it.
             replace: existing volumes of that name may be replaced.
             sync: return only when the bytes are on the disk.
         """
         self.path = path
         self._cut = cut
+        self._demand = demand
         self._replace = replace
         self._sync = sync
         self._index_path = path.with_name(path.name + INDEX_SUFFIX)
@@ -152,7 +156,7 @@ class VolumeFiles:
         if self._cut.read_back:
             for volume in self._written():
                 path = durable.partial(self._final(volume.id))
-                expect_on_medium(path, volume.digest, str(volume.id))
+                expect_on_medium(path, volume.digest, str(volume.id), self._demand.expect)
 
     def _expect_same(self, index: VolumeIndex) -> None:
         differing = {v.id for v in index.data} ^ {v.id for v in self._data}
@@ -175,7 +179,7 @@ class VolumeFiles:
             numbers = range(1, self._cut.parity + 1)
             opened.extend(self._create(parity_volume(number), write=True) for number in numbers)
             with telling(self.path):
-                make_parity(files, [volume.file.write for volume in opened])
+                make_parity(files, [volume.file.write for volume in opened], self._demand.expect)
             return [self._complete(volume) for volume in opened]
         finally:
             for volume in opened:

@@ -17,7 +17,7 @@ from airgap.bundle.age_keys import (
     parse_recipient,
     write_age_keys,
 )
-from airgap.bundle.destination import SingleFile
+from airgap.bundle.destination import Demand, SingleFile
 from airgap.bundle.encryption import (
     Decrypted,
     Encrypting,
@@ -37,7 +37,7 @@ ALICE, BOB, EVE = (pyrage.x25519.Identity.generate() for _ in range(3))
 def encrypt(path: Path, content: bytes, *identities: object) -> None:
     """Write content, encrypted for identities."""
     recipients = [identity.to_public() for identity in identities]  # type: ignore[attr-defined]
-    inner = SingleFile(path, replace=True, sync=False)
+    inner = SingleFile(path, Demand(), replace=True, sync=False)
     target = Encrypting(inner, recipients)
     try:
         target.open(len(content), exact=True)
@@ -139,7 +139,7 @@ def test_reading_may_stop_early(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     """An error of the file beneath comes out as it is, and nothing is left."""
-    inner = SingleFile(tmp_path / "b", replace=False, sync=False)
+    inner = SingleFile(tmp_path / "b", Demand(), replace=False, sync=False)
     target = Encrypting(inner, [ALICE.to_public()])
     target.open(5_000_000, exact=True)
     with largest_file(100_000), pytest.raises(NoSpace):
@@ -151,7 +151,9 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
 def test_giving_up_leaves_nothing(tmp_path: Path) -> None:
     """An encryption that is given up half way leaves neither file nor thread."""
     before = threading.active_count()
-    target = Encrypting(SingleFile(tmp_path / "b", replace=False, sync=False), [ALICE.to_public()])
+    target = Encrypting(
+        SingleFile(tmp_path / "b", Demand(), replace=False, sync=False), [ALICE.to_public()]
+    )
     target.open(1000, exact=True)
     target.write(bytes(500))
     target.abandon()

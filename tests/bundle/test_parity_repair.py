@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airgap.bundle.destination import Demand
 from airgap.bundle.repair import RepairReport, repair_volumes
 from airgap.bundle.volume_files import check_volumes, find_volumes
 from airgap.bundle.volume_writer import VolumeFiles
@@ -141,7 +142,7 @@ def test_parity_of_another_set_makes_no_volume(stick: Path, tmp_path: Path) -> N
 def test_a_set_that_is_being_written_is_not_repaired(stick: Path) -> None:
     """Two writers of one set do not meet, whatever they do."""
     (stick / "b.001").unlink()
-    writer = VolumeFiles(stick / "b", VolumeCut(SIZE), replace=True, sync=False)
+    writer = VolumeFiles(stick / "b", VolumeCut(SIZE), Demand(), replace=True, sync=False)
     writer.open(10, exact=True)
     with pytest.raises(Refused, match="another process"):
         repaired(stick)

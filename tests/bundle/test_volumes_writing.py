@@ -16,11 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airgap.bundle.destination import Demand
 from airgap.bundle.read_back import digest_on_medium, expect_on_medium
 from airgap.bundle.volume_files import read_index
 from airgap.bundle.volume_writer import VolumeFiles
 from airgap.bundle.volumes import Again, VolumeCut, data_volume
-from airgap.errors import ContentMismatch, NoSpace, Refused, UsageError
+from airgap.errors import AirgapError, ContentMismatch, NoSpace, Refused, UsageError
 from airgap.oci.digest import Digest
 from tests.bundle.samples import names_in
 from tests.bundle.volume_samples import (
@@ -86,7 +87,7 @@ def test_the_same_bytes_give_the_same_files(tmp_path: Path) -> None:
 
 def test_nothing_has_its_name_before_it_is_published(tmp_path: Path) -> None:
     """While it is written, and when it is given up, there is nothing that looks like a bundle."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(SIZE, 1), replace=False, sync=True)
+    target = VolumeFiles(tmp_path / "b", VolumeCut(SIZE, 1), Demand(), replace=False, sync=True)
     target.open(5000, exact=True)
     target.write(bytes(5000))
     target.finish()
@@ -112,8 +113,8 @@ def test_a_smaller_set_leaves_none_of_the_larger_one(tmp_path: Path) -> None:
 
 def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
     """The second one is refused, and does not disturb the first."""
-    first = VolumeFiles(tmp_path / "b", VolumeCut(SIZE), replace=True, sync=False)
-    second = VolumeFiles(tmp_path / "b", VolumeCut(SIZE), replace=True, sync=False)
+    first = VolumeFiles(tmp_path / "b", VolumeCut(SIZE), Demand(), replace=True, sync=False)
+    second = VolumeFiles(tmp_path / "b", VolumeCut(SIZE), Demand(), replace=True, sync=False)
     first.open(10, exact=True)
     first.write(b"first")
     with pytest.raises(Refused, match="another process"):
@@ -125,7 +126,7 @@ def test_two_writers_of_one_name_do_not_meet(tmp_path: Path) -> None:
 
 def test_too_many_volumes_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     """The refusal says how large volumes must be at least."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(1024), replace=False, sync=False)
+    target = VolumeFiles(tmp_path / "b", VolumeCut(1024), Demand(), replace=False, sync=False)
     with pytest.raises(UsageError) as caught:
         target.open(1024 * 1000, exact=True)
     assert "at least 1,026 bytes" in caught.value.hint
@@ -134,7 +135,7 @@ def test_too_many_volumes_are_refused_before_anything_is_written(tmp_path: Path)
 
 def test_too_many_volumes_are_noticed_while_compressing(tmp_path: Path) -> None:
     """Where the size is not known before, the limit holds all the same."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(1024, 60), replace=False, sync=False)
+    target = VolumeFiles(tmp_path / "b", VolumeCut(1024, 60), Demand(), replace=False, sync=False)
     target.open(1, exact=False)
     with pytest.raises(UsageError):
         target.write(bytes(1024 * 197))
@@ -144,7 +145,7 @@ def test_too_many_volumes_are_noticed_while_compressing(tmp_path: Path) -> None:
 
 def test_a_disk_that_is_too_small_is_told_before(tmp_path: Path) -> None:
     """The space for volumes and parity is checked before the first byte."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(1 << 60, 1), replace=False, sync=False)
+    target = VolumeFiles(tmp_path / "b", VolumeCut(1 << 60, 1), Demand(), replace=False, sync=False)
     with pytest.raises(NoSpace):
         target.open(1 << 59, exact=True)
     target.abandon()
@@ -164,7 +165,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 def test_a_volume_that_the_medium_does_not_take_leaves_nothing(tmp_path: Path) -> None:
     """The error speaks of the file system, and no part of the set stays."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(10_000), replace=False, sync=False)
+    target = VolumeFiles(tmp_path / "b", VolumeCut(10_000), Demand(), replace=False, sync=False)
     target.open(20_000, exact=True)
     with largest_file(4096), pytest.raises(NoSpace, match="takes no file of this size"):
         target.write(bytes(20_000))
@@ -191,7 +192,9 @@ def test_what_is_read_back_is_what_was_written(tmp_path: Path) -> None:
 
 def test_a_medium_that_forgets_is_found_out(tmp_path: Path) -> None:
     """A volume that reads differently from what was written keeps the set from appearing."""
-    target = VolumeFiles(tmp_path / "b", VolumeCut(SIZE, read_back=True), replace=False, sync=True)
+    target = VolumeFiles(
+        tmp_path / "b", VolumeCut(SIZE, read_back=True), Demand(), replace=False, sync=True
+    )
     target.open(5000, exact=True)
     target.write(content_of_length(5000))
     flip(tmp_path / "b.002.partial")
@@ -208,6 +211,20 @@ def test_reading_back_takes_files_of_any_size(tmp_path: Path, size: int) -> None
     (tmp_path / "f").write_bytes(content)
     os.sync()
     expect_on_medium(tmp_path / "f", Digest.of(content), "the bundle")
+
+
+@pytest.mark.parametrize("cut", [VolumeCut(SIZE, 1), VolumeCut(SIZE, read_back=True)])
+def test_who_gives_up_does_not_wait_for_the_end(tmp_path: Path, cut: VolumeCut) -> None:
+    """Computing parity and reading back end soon when nobody waits for the bundle any more."""
+    demand = Demand()
+    target = VolumeFiles(tmp_path / "b", cut, demand, replace=False, sync=True)
+    target.open(5000, exact=True)
+    target.write(bytes(5000))
+    demand.end()
+    with pytest.raises(AirgapError, match="was given up"):
+        target.finish()
+    target.abandon()
+    assert names_in(tmp_path) == []
 
 
 def test_one_volume_can_be_made_again(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from airgap.bundle.destination import Written
+from airgap.bundle.destination import Demand, Written
 from airgap.bundle.volume_writer import VolumeFiles
 from airgap.bundle.volumes import Inside, VolumeCut, VolumeIndex
 from airgap.oci.digest import Digest
@@ -30,7 +30,7 @@ def write_volumes(
     piece: int = 1000,
 ) -> Written:
     """Write content as volumes, in pieces that do not fit the volumes."""
-    target = VolumeFiles(path, cut, replace=replace, sync=sync)
+    target = VolumeFiles(path, cut, Demand(), replace=replace, sync=sync)
     try:
         target.open(len(content), exact=True)
         for start in range(0, len(content), piece):
