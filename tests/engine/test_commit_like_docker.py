@@ -14,7 +14,7 @@ from airgap.engine.target import engine_target
 from airgap.image.instructions import apply_changes
 from tests.archive.moving import carry
 from tests.archive.peers import busybox_image
-from tests.engine.peers import docker_engine
+from tests.support.engines import docker_engine
 from tests.support.memory import MemorySource
 
 pytestmark = pytest.mark.xdist_group("engines")

@@ -29,7 +29,7 @@ from airgap.oci.manifest import parse_manifest
 from airgap.oci.reference import Reference
 from tests.archive.moving import carry, copy_one
 from tests.archive.peers import busybox_image
-from tests.engine.peers import docker_engine, podman_service
+from tests.support.engines import docker_engine, podman_service
 from tests.support.images import BuiltImage
 from tests.support.memory import MemorySource
 

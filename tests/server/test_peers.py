@@ -36,6 +36,20 @@ async def run(*command: str | Path) -> str:
     return output.decode()
 
 
+async def test_fifty_skopeos_pull_at_once(
+    registry: RunningRegistry, api: Api, tmp_path: Path
+) -> None:
+    """Fifty clients that start together all get every byte."""
+    await api.push_image("team/app", MULTI_ARCH, "1")
+    name = f"docker://{registry.domain}/team/app:1"
+    options = ("--all", "--src-tls-verify=false")
+    pulls = (run("skopeo", "copy", *options, name, f"dir:{tmp_path / str(n)}") for n in range(50))
+    await asyncio.gather(*pulls)
+    for number in range(50):
+        for digest, content in MULTI_ARCH.blobs.items():
+            assert (tmp_path / str(number) / digest.hex).read_bytes() == content
+
+
 Podman: TypeAlias = Callable[..., Awaitable[str]]
 
 

@@ -1,4 +1,4 @@
-"""Real engines on private sockets: Podman's service and Debian's dockerd."""
+"""Real engines on private sockets: Podman's service, Debian's dockerd and containerd."""
 
 from __future__ import annotations
 
@@ -22,17 +22,33 @@ async def podman_service(folder: Path) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def docker_engine(folder: Path) -> AsyncIterator[str]:
-    """Run ``dockerd`` without any network and give its address."""
+async def docker_engine(folder: Path, *options: str) -> AsyncIterator[str]:
+    """Run ``dockerd`` without any network of its own and give its address."""
     socket = folder / "docker.sock"
     command = (
         *("dockerd", "-H", f"unix://{socket}", "--data-root", f"{folder}/data"),
         *("--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
         *("--storage-driver", "vfs", "--bridge", "none", "--iptables=false", "--ip6tables=false"),
         *("--ip-forward=false", "--userland-proxy=false"),
+        *options,
     )
     async with _service(command, socket, folder / "docker.log"):
         yield f"unix://{socket}"
+
+
+@asynccontextmanager
+async def containerd(folder: Path) -> AsyncIterator[str]:
+    """Run ``containerd`` without its Kubernetes part and give its address."""
+    folder.mkdir(parents=True, exist_ok=True)
+    socket = folder / "containerd.sock"
+    config = folder / "config.toml"
+    config.write_text(
+        f'version = 2\nroot = "{folder}/root"\nstate = "{folder}/state"\n'
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        f'[grpc]\naddress = "{socket}"\n'
+    )
+    async with _service(("containerd", "--config", str(config)), socket, folder / "log"):
+        yield str(socket)
 
 
 @asynccontextmanager
