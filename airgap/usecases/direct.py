@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from airgap.bundle.graph import BundleGraph
@@ -57,11 +57,14 @@ class DirectSource:
         bundle: what came.
         registry: what is there.
         twins: the registry's repository for each of the bundle's.
+        elsewhere: blobs that were found in another repository of the registry than the one that
+            needs them.
     """
 
     bundle: WholeBundle
     registry: Registry
     twins: Mapping[Repository, Repository]
+    elsewhere: dict[Digest, Repository] = field(default_factory=dict)
 
     @classmethod
     def of(cls, bundle: WholeBundle, registry: Registry, request: PushRequest) -> DirectSource:
@@ -87,7 +90,10 @@ class DirectSource:
     def open_blob(
         self, repository: Repository, descriptor: Descriptor, offset: int = 0
     ) -> AbstractAsyncContextManager[BlobReader]:
-        """Open a blob of the bundle."""
+        """Open a blob, where it is; one that is elsewhere is mounted by registries that can."""
+        if descriptor.digest in self.elsewhere:
+            where = self.elsewhere[descriptor.digest]
+            return self.registry.open_blob(where, descriptor, offset)
         return self.bundle.open_blob(repository, descriptor, offset)
 
     async def referrers(self, repository: Repository, digest: Digest) -> Sequence[Descriptor]:
@@ -95,42 +101,63 @@ class DirectSource:
         return await self.bundle.referrers(repository, digest)
 
     async def missing(self, digests: Iterable[Digest]) -> Sequence[Digest]:
-        """Return those of a base's digests that the registry lacks where they are needed.
+        """Return those of a base's digests that the registry lacks.
 
-        Below a manifest that it has, a registry has everything: it lets none in otherwise.
+        A manifest must be where it is needed, and below it a registry has everything: it lets none
+        in otherwise. A blob may be in any repository that the bundle has names in.
         """
-        base = frozenset(digests)
-        graph = await self.bundle.graph()
-        edges = {digest: Edges.of(manifest) for digest, manifest in graph.manifests.items()}
-        known = {root.descriptor.digest: (root.descriptor, Role.MANIFEST) for root in self._roots}
-        for manifest in graph.manifests.values():
-            for child in manifest.children():
-                known.setdefault(child.descriptor.digest, (child.descriptor, child.role))
+        needed = self._needed(await self.bundle.graph(), frozenset(digests))
         lacking: set[Digest] = set()
-        blobs: dict[Repository, list[Descriptor]] = defaultdict(list)
-        manifests: list[Reference] = []
-        for digest, homes in find_homes(self._roots, edges).items():
-            if digest not in base:
-                continue
-            descriptor, role = known[digest]
-            for twin in (self.twins[home] for home in homes):
-                if role is Role.MANIFEST:
-                    manifests.append(Reference(twin, digest=digest))
-                else:
-                    blobs[twin].append(descriptor)
 
         async def look(reference: Reference) -> None:
             if await self.registry.find(reference) is None and reference.digest is not None:
                 lacking.add(reference.digest)
 
-        await for_each(manifests, look, concurrency=_CONCURRENCY)
-        for twin, of_one in blobs.items():
-            lacking |= await self.registry.missing(twin, of_one)
+        await for_each(needed.manifests, look, concurrency=_CONCURRENCY)
+        for twin, blobs in needed.blobs.items():
+            absent = await self.registry.missing(twin, blobs)
+            for blob in blobs:
+                if blob.digest in absent and not await self._find_elsewhere(blob):
+                    lacking.add(blob.digest)
         return sorted(lacking)
 
-    @property
-    def _roots(self) -> Sequence[TagMove]:
-        return self.bundle.roots
+    def _needed(self, graph: BundleGraph, base: frozenset[Digest]) -> _Needed:
+        edges = {digest: Edges.of(manifest) for digest, manifest in graph.manifests.items()}
+        roots = self.bundle.roots
+        known = {root.descriptor.digest: (root.descriptor, Role.MANIFEST) for root in roots}
+        for manifest in graph.manifests.values():
+            for child in manifest.children():
+                known.setdefault(child.descriptor.digest, (child.descriptor, child.role))
+        needed = _Needed()
+        for digest, homes in find_homes(roots, edges).items():
+            if digest in base:
+                descriptor, role = known[digest]
+                needed.add(descriptor, role, [self.twins[home] for home in homes])
+        return needed
+
+    async def _find_elsewhere(self, blob: Descriptor) -> bool:
+        if blob.digest in self.elsewhere:
+            return True
+        for twin in dict.fromkeys(self.twins.values()):
+            if not await self.registry.missing(twin, [blob]):
+                self.elsewhere[blob.digest] = twin
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """What a registry must have already, and in which of its repositories."""
+
+    manifests: list[Reference] = field(default_factory=list)
+    blobs: dict[Repository, list[Descriptor]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, descriptor: Descriptor, role: Role, homes: Sequence[Repository]) -> None:
+        for home in homes:
+            if role is Role.MANIFEST:
+                self.manifests.append(Reference(home, digest=descriptor.digest))
+            else:
+                self.blobs[home].append(descriptor)
 
 
 async def take_direct(

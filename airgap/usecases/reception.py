@@ -120,7 +120,7 @@ class BaseMissing(Refused):
         last = f"bundle {request.last.sequence}" if request.last is not None else "none"
         super().__init__(
             bundle,
-            f"stands on content that is not here, {len(missing)} pieces ({shown}); the last bundle "
+            f"stands on content that is not here: {shown} (together {len(missing)}); the last one "
             f"of the channel that was taken in is {last}",
             "bring the bundles in between, or send the request back: `airgap export "
             f"{request.channel} --request FILE` answers it. Nothing was changed",
