@@ -63,7 +63,7 @@ def inspect(
     """
     app = invocation.app()
     show = Show(template, of_config, of_manifest, raw, platform)
-    names = [str(path) for path in reading.paths]
+    names = reading.words
     is_bundle = any(_is_file_name(name) for name in names)
     if is_bundle and show.says_something:
         raise UsageError(

@@ -38,12 +38,14 @@ class Reading:
         signers: public keys to trust instead of the config's.
         threshold: how many of them must have signed, instead of the config's.
         identities: private keys of age to open it with, instead of the config's.
+        words: the paths as they were written, which need not be paths at all.
     """
 
     paths: tuple[Path, ...]
     signers: tuple[Path, ...] = ()
     threshold: int | None = None
     identities: tuple[Path, ...] = ()
+    words: tuple[str, ...] = ()
 
     async def find(self, collection: VolumeCollection | None = None) -> FoundBundle:
         """Find the one bundle that is meant; see ``find_bundle``."""
@@ -103,11 +105,13 @@ def reading_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def gather(*args: Any, **arguments: Any) -> Any:
+        words = arguments.pop("words")
         reading = Reading(
-            arguments.pop("paths"),
+            tuple(map(Path, words)),
             arguments.pop("signers"),
             arguments.pop("threshold"),
             arguments.pop("identities"),
+            words,
         )
         return command(*args, reading=reading, **arguments)
 
@@ -118,7 +122,7 @@ def reading_options(command: Command) -> Command:
 
 
 _OPTIONS = (
-    click.argument("paths", nargs=-1, required=True, type=_FILE, metavar="FILE…"),
+    click.argument("words", nargs=-1, required=True, type=click.Path(), metavar="FILE…"),
     click.option(
         "--signer",
         "signers",

@@ -19,11 +19,14 @@ Push = tuple[Repository, Repository]
 
 
 async def record_pushes(store: Store, report: CopyReport) -> None:
-    """Remember where the images of a push went; a store that can only be read remembers nothing."""
+    """Remember where the images of a push went; a store that can only be read remembers nothing.
+
+    An image that got another tag says nothing of where its repository is.
+    """
     pairs = {
         (image.source.repository, image.target.repository)
         for image in report.images
-        if image.outcome is not Outcome.FAILED and image.target.tag is not None
+        if image.outcome is not Outcome.FAILED and image.source.tag == image.target.tag
     }
     if pairs and store.writable:
         await transact(store, lambda connection: _write(connection, sorted(pairs)))

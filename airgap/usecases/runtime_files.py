@@ -173,11 +173,10 @@ def _prefixes(upstreams: Sequence[Upstream]) -> Iterator[tuple[str, tuple[str, .
     for upstream in upstreams:
         if upstream.places:
             yield upstream.host, tuple(map(str, upstream.places))
-        by_name: dict[str, list[str]] = {}
-        for moved in upstream.renamed:
-            by_name.setdefault(str(moved.source), []).append(str(moved.target))
-        for name, targets in by_name.items():
-            yield name, tuple(targets)
+        for name in dict.fromkeys(moved.source for moved in upstream.renamed):
+            # Only the longest prefix that fits counts, so its mirrors must be all there are.
+            targets = (moved.target for moved in upstream.repositories if moved.source == name)
+            yield str(name), tuple(map(str, targets))
 
 
 # Docker
