@@ -1,0 +1,1 @@
+"""What runs unattended: schedules, drop folders, sticks, and what is told about them."""

@@ -1,0 +1,391 @@
+"""What was done, kept in a small database beside the catalog, so that it outlives the daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    Row,
+    Select,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from airgap.errors import StoreUnusable
+from airgap.store.database import Database, insert_new, insert_or_replace, open_sqlite
+
+SCHEMA_VERSION = 1
+
+Document = Mapping[str, Any]
+
+
+class Outcome(StrEnum):
+    """How a run ended.
+
+    ``RUNNING``: it has not. ``SUCCEEDED``: all is done. ``NOTHING``: there was nothing to do.
+    ``PARTIAL``: some images failed, the others went through. ``REFUSED``: a policy, a signature or
+    a hook said no. ``WAITING``: something is missing that may still come. ``CUT_OFF``: the daemon
+    was stopped or killed meanwhile.
+    """
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    NOTHING = "nothing to do"
+    PARTIAL = "partly failed"
+    FAILED = "failed"
+    REFUSED = "refused"
+    WAITING = "waiting"
+    CUT_OFF = "cut off"
+
+    @property
+    def is_good(self) -> bool:
+        """Whether all is as it should be."""
+        return self in {Outcome.SUCCEEDED, Outcome.NOTHING}
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether somebody should look."""
+        return self in {Outcome.PARTIAL, Outcome.FAILED, Outcome.REFUSED}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a job, or one bundle of a folder. All times are seconds since 1970.
+
+    Attributes:
+        number: its number.
+        name: the job, folder or stick.
+        title: what is done, in words.
+        started: when it began.
+        ended: when it ended; None while it runs.
+        outcome: how it ended.
+        summary: that in a sentence.
+        report: all of it, as JSON has it.
+    """
+
+    number: int
+    name: str
+    title: str
+    started: float
+    ended: float | None
+    outcome: Outcome
+    summary: str
+    report: Document = field(repr=False)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        return None if self.ended is None else self.ended - self.started
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What must be remembered of a job, folder or stick.
+
+    Attributes:
+        since: when it was first seen.
+        begun: when it was begun last; None where it never was.
+        succeeded: when it went well last.
+        told_late: when somebody was told that it is late; None where it is not.
+    """
+
+    since: float
+    begun: float | None = None
+    succeeded: float | None = None
+    told_late: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What became of a bundle in a drop folder.
+
+    Attributes:
+        folder: the folder's name.
+        fingerprint: what tells this bundle from others.
+        path: where it lay.
+        outcome: what became of it.
+        reason: why, where it was not taken in.
+        seen: when; seconds since 1970.
+        run: the number of the run that tells more.
+    """
+
+    folder: str
+    fingerprint: str
+    path: str
+    outcome: Outcome
+    reason: str
+    seen: float
+    run: int
+
+
+_metadata = MetaData()
+_meta = Table(
+    "meta",
+    _metadata,
+    Column("key", String(64), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+_runs = Table(
+    "runs",
+    _metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("started", Double, nullable=False),
+    Column("ended", Double),
+    Column("outcome", String(16), nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("report", Text, nullable=False),
+    Index("runs_by_name", "name", "id"),
+)
+_marks = Table(
+    "marks",
+    _metadata,
+    Column("name", String(64), primary_key=True),
+    Column("since", Double, nullable=False),
+    Column("begun", Double),
+    Column("succeeded", Double),
+    Column("told_late", Double),
+)
+_arrivals = Table(
+    "arrivals",
+    _metadata,
+    Column("folder", String(64), primary_key=True),
+    Column("fingerprint", String(80), primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("seen", Double, nullable=False),
+    Column("run", Integer, nullable=False),
+)
+
+
+class History:
+    """The history of one store's daemon. Everything here blocks; use it in worker threads."""
+
+    def __init__(self, path: Path, *, sync: bool = True) -> None:
+        """Open it; it is made where it is not there.
+
+        Raises:
+            StoreUnusable: a newer version has written it, or it is damaged.
+            NotPermitted, NoSpace: it cannot be written.
+        """
+        self._database: Database = open_sqlite(path, sync=sync, writable=True)
+        try:
+            with self._database.writing() as connection:
+                _prepare(connection, path)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def close(self) -> None:
+        """Close it."""
+        self._database.close()
+
+    # Runs
+
+    def begin(self, name: str, title: str, now: float) -> int:
+        """Write down that something has begun; return its number."""
+        with self._database.writing() as connection:
+            done = connection.execute(
+                insert(_runs).values(
+                    name=name,
+                    title=title,
+                    started=now,
+                    outcome=Outcome.RUNNING.value,
+                    summary="",
+                    report="{}",
+                )
+            )
+            insert_new(connection, _marks, [{"name": name, "since": now}])
+            connection.execute(update(_marks).where(_marks.c.name == name).values(begun=now))
+            (number,) = done.inserted_primary_key or (0,)
+        return int(number)
+
+    def end(
+        self,
+        number: int,
+        outcome: Outcome,
+        summary: str,
+        report: Document,
+        now: float,
+        *,
+        keep: int = 200,
+    ) -> Run:
+        """Write down how it ended; older runs of the same name than ``keep`` go."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(_runs)
+                .where(_runs.c.id == number)
+                .values(
+                    ended=now,
+                    outcome=outcome.value,
+                    summary=summary,
+                    report=json.dumps(report),
+                )
+            )
+            run = _run(connection.execute(select(_runs).where(_runs.c.id == number)).one())
+            if outcome.is_good:
+                connection.execute(
+                    update(_marks)
+                    .where(_marks.c.name == run.name)
+                    .values(succeeded=now, told_late=None)
+                )
+            oldest = (
+                select(_runs.c.id)
+                .where(_runs.c.name == run.name)
+                .order_by(_runs.c.id.desc())
+                .limit(1)
+                .offset(keep)
+                .scalar_subquery()
+            )
+            connection.execute(delete(_runs).where(_runs.c.name == run.name, _runs.c.id <= oldest))
+        return run
+
+    def cut_off(self, now: float) -> Sequence[str]:
+        """Close the runs that a killed daemon has left open; return whose they were.
+
+        Also those that the last daemon has cut off itself and that have not run since.
+        """
+        newest = select(func.max(_runs.c.id)).group_by(_runs.c.name)
+        with self._database.writing() as connection:
+            connection.execute(
+                update(_runs)
+                .where(_runs.c.outcome == Outcome.RUNNING.value)
+                .values(
+                    ended=now,
+                    outcome=Outcome.CUT_OFF.value,
+                    summary="the daemon ended before it did",
+                )
+            )
+            rows = connection.execute(
+                select(_runs.c.name).where(
+                    _runs.c.id.in_(newest), _runs.c.outcome == Outcome.CUT_OFF.value
+                )
+            )
+            return [str(name) for name in rows.scalars()]
+
+    def run(self, number: int) -> Run | None:
+        """Return one run."""
+        found = self._select(select(_runs).where(_runs.c.id == number))
+        return found[0] if found else None
+
+    def runs(self, name: str | None = None, limit: int = 50) -> Sequence[Run]:
+        """Return the newest runs, newest first."""
+        query = select(_runs).order_by(_runs.c.id.desc()).limit(limit)
+        return self._select(query if name is None else query.where(_runs.c.name == name))
+
+    def newest(self) -> Mapping[str, Run]:
+        """Return the newest run of each name that has ended."""
+        ended = select(func.max(_runs.c.id)).where(_runs.c.ended.is_not(None))
+        found = self._select(select(_runs).where(_runs.c.id.in_(ended.group_by(_runs.c.name))))
+        return {run.name: run for run in found}
+
+    def _select(self, query: Select[Any]) -> list[Run]:
+        with self._database.reading() as connection:
+            return [_run(row) for row in connection.execute(query)]
+
+    # Marks
+
+    def mark(self, name: str, now: float) -> Mark:
+        """Return what is remembered of a name; from now on, where nothing was."""
+        with self._database.writing() as connection:
+            insert_new(connection, _marks, [{"name": name, "since": now}])
+        return self.marks()[name]
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Return what is remembered of each name."""
+        with self._database.reading() as connection:
+            rows = connection.execute(select(_marks))
+            return {
+                row.name: Mark(row.since, row.begun, row.succeeded, row.told_late) for row in rows
+            }
+
+    def told_late(self, name: str, now: float | None) -> None:
+        """Remember that somebody was told that a name is late."""
+        with self._database.writing() as connection:
+            connection.execute(update(_marks).where(_marks.c.name == name).values(told_late=now))
+
+    # Arrivals
+
+    def arrived(self, arrival: Arrival) -> None:
+        """Remember what became of a bundle."""
+        row = {
+            "folder": arrival.folder,
+            "fingerprint": arrival.fingerprint,
+            "path": arrival.path,
+            "outcome": arrival.outcome.value,
+            "reason": arrival.reason,
+            "seen": arrival.seen,
+            "run": arrival.run,
+        }
+        changing = ("path", "outcome", "reason", "seen", "run")
+        with self._database.writing() as connection:
+            insert_or_replace(connection, _arrivals, [row], replaced=changing)
+
+    def arrivals(self, folder: str | None = None) -> Sequence[Arrival]:
+        """Return what became of all bundles, newest first."""
+        query = select(_arrivals).order_by(_arrivals.c.seen.desc(), _arrivals.c.path)
+        if folder is not None:
+            query = query.where(_arrivals.c.folder == folder)
+        with self._database.reading() as connection:
+            return [
+                Arrival(
+                    row.folder,
+                    row.fingerprint,
+                    row.path,
+                    Outcome(row.outcome),
+                    row.reason,
+                    row.seen,
+                    row.run,
+                )
+                for row in connection.execute(query)
+            ]
+
+
+def _prepare(connection: Connection, path: Path) -> None:
+    _metadata.create_all(connection)
+    insert_new(connection, _meta, [{"key": "schema_version", "value": str(SCHEMA_VERSION)}])
+    version = connection.execute(
+        select(_meta.c.value).where(_meta.c.key == "schema_version")
+    ).scalar_one()
+    if int(version) > SCHEMA_VERSION:
+        raise StoreUnusable(
+            str(path),
+            f"was written by a newer airgap (version {version}, this one knows {SCHEMA_VERSION})",
+            "update airgap on this machine",
+        )
+
+
+def _run(row: Row[Any]) -> Run:
+    report: Document = {}
+    with suppress(ValueError):
+        report = json.loads(row.report)
+    return Run(
+        row.id,
+        row.name,
+        row.title,
+        row.started,
+        row.ended,
+        Outcome(row.outcome),
+        row.summary,
+        report,
+    )
