@@ -124,6 +124,18 @@ class App:
         wanted = threshold or section.threshold or trust.threshold
         return SignaturePolicy(tuple(map(load_public_key, paths)), wanted)
 
+    def read_signers(self) -> None:
+        """Read every public key that the config names, so that a missing one is found early.
+
+        Raises:
+            NotFound, NotPermitted, UsageError, Unsupported: a public key cannot be read.
+        """
+        from airgap.bundle.keys import load_public_key  # noqa: PLC0415 - loads OpenSSL
+
+        sections = (self.config.trust, *self.config.imports.values())
+        for path in dict.fromkeys(path for section in sections for path in section.signers):
+            load_public_key(path)
+
     def registries(self, emit: Emit = discard) -> RegistryClient:
         """Return the client for all registries; an async context manager.
 

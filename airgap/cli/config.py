@@ -40,7 +40,9 @@ def check(invocation: Invocation, *, file: Path | None) -> int:
             )
         loaded = load_config(path)
         # Secrets are looked up too: a missing password file is found here and not in the night.
-        App(loaded, os.environ).registries()
+        app = App(loaded, os.environ)
+        app.registries()
+        app.read_signers()
         document = {
             "file": str(path),
             "mirror": len(loaded.mirror),

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from airgap.bundle.keys import write_key_pair
+from airgap.cli.passphrases import VARIABLE, new_passphrase, passphrase_source, read_passphrase
+from airgap.errors import NotFound, UsageError
 from tests.support.command import airgap
 from tests.support.filled_store import filled_store
 from tests.support.images import image, random_layer
@@ -26,15 +29,13 @@ async def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def keys(tmp_path: Path) -> Path:
+def keys(tmp_path: Path) -> Path:
     """A folder with ``open`` and ``closed`` keys; the second has a passphrase."""
     folder = tmp_path / "keys"
     folder.mkdir()
     (folder / "pass").write_text(f"{SECRET}\n")
-    made = await airgap("keygen", str(folder / "open"), "--no-passphrase")
-    assert made.code == 0, made.err
-    made = await airgap("keygen", str(folder / "closed"), "--passphrase-file", str(folder / "pass"))
-    assert made.code == 0, made.err
+    write_key_pair(folder / "open", None)
+    write_key_pair(folder / "closed", SECRET.encode())
     return folder
 
 
@@ -175,6 +176,19 @@ async def test_keygen_never_replaces_and_wants_a_decision(tmp_path: Path) -> Non
     assert both.code == 2
 
 
+async def test_a_signer_that_is_not_there_is_found_by_config_check(
+    tmp_path: Path, keys: Path
+) -> None:
+    """Every key that the config names is read, and the first that is missing is named."""
+    path = tmp_path / "airgap.yaml"
+    path.write_text("trust: {signers: keys/open.pub}\n")
+    assert (await airgap("config", "check", str(path))).code == 0
+    path.write_text("import:\n  plant: {signers: [keys/open.pub, keys/gone.pub]}\n")
+    done = await airgap("config", "check", str(path))
+    assert done.code == 5
+    assert str(keys / "gone.pub") in done.err
+
+
 def test_keygen_asks_for_the_passphrase_twice(tmp_path: Path) -> None:
     """At a terminal the passphrase is asked for, unseen, and a slip of the finger is noticed."""
     answers = iter([b"first try\n", b"first tri\n", b"secret words\n", b"secret words\n"])
@@ -202,3 +216,25 @@ def test_keygen_asks_for_the_passphrase_twice(tmp_path: Path) -> None:
     assert b"secret" not in seen
     assert b"do not match" in seen
     assert b"ENCRYPTED PRIVATE KEY" in (tmp_path / "k.key").read_bytes()
+
+
+def test_a_passphrase_is_looked_for_in_turn(tmp_path: Path) -> None:
+    """The file goes first, then the config's variable, then the usual one."""
+    (tmp_path / "file").write_bytes(b"from the file\r\n")
+    environ = {"OWN": "from its variable", VARIABLE: "from the usual one"}
+    key = tmp_path / "k.key"
+    assert passphrase_source(tmp_path / "file", "OWN", environ)(key) == b"from the file"
+    assert passphrase_source(None, "OWN", environ)(key) == b"from its variable"
+    assert passphrase_source(None, "OTHER", environ)(key) == b"from the usual one"
+    assert new_passphrase(None, environ) == b"from the usual one"
+    assert new_passphrase(tmp_path / "file", environ) == b"from the file"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"x" * 5000], ids=["empty", "line", "long"])
+def test_a_file_that_is_no_passphrase_is_named(tmp_path: Path, content: bytes) -> None:
+    """An empty file would leave a key readable, and a long one is something else."""
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(UsageError, match="file"):
+        read_passphrase(tmp_path / "file")
+    with pytest.raises(NotFound):
+        read_passphrase(tmp_path / "nothing")
