@@ -132,8 +132,10 @@ class App:
         """
         from airgap.bundle.keys import load_public_key  # noqa: PLC0415 - loads OpenSSL
 
-        sections = (self.config.trust, *self.config.imports.values())
-        for path in dict.fromkeys(path for section in sections for path in section.signers):
+        paths = [*self.config.trust.signers]
+        for channel in self.config.imports.values():
+            paths += channel.signers
+        for path in dict.fromkeys(paths):
             load_public_key(path)
 
     def registries(self, emit: Emit = discard) -> RegistryClient:
