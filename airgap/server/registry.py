@@ -30,7 +30,7 @@ from airgap.server.sweeper import sweep_uploads
 from airgap.server.tokens import Tokens
 from airgap.server.upload_desk import UploadDesk
 
-_READ_BUFFER = 256 * 1024
+_READ_BUFFER = 64 * 1024
 """Bytes that aiohttp buffers of one body before it makes the client wait (twice that at most)."""
 
 _KEEP_ALIVE_SECONDS = 75.0

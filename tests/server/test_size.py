@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shutil
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from airgap.oci.digest import Digest
 from tests.server.api import Api
@@ -80,13 +80,15 @@ async def pull_layer(session: aiohttp.ClientSession, url: str, digest: Digest) -
     return hasher.hexdigest() == digest.hex
 
 
-@pytest.mark.parametrize("size", [200])
-async def test_a_large_layer_goes_in_and_out_in_bounded_memory(tmp_path: Path, size: int) -> None:
-    """A layer of hundreds of MiB is pushed and pulled, and memory does not grow with it."""
+async def test_a_layer_of_2_gb_goes_in_and_out_in_bounded_memory(tmp_path: Path) -> None:
+    """A layer of two gigabytes is pushed and pulled, and memory does not grow with it."""
     async with registry_process(tmp_path / "store") as process, aiohttp.ClientSession() as session:
-        digest = await push_layer(Api(session, process.url), size)
+        before = process.peak_memory()
+        digest = await push_layer(Api(session, process.url), 2048)
         assert await pull_layer(session, process.url, digest)
-        assert process.peak_memory() < _LIMIT
+        assert process.peak_memory() < before + 20 * _MIB
+    # Two gigabytes less for pytest to keep until the run after next.
+    shutil.rmtree(tmp_path / "store")
 
 
 async def test_fifty_clients_push_and_pull_in_bounded_memory(tmp_path: Path) -> None:
