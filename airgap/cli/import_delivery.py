@@ -95,11 +95,17 @@ class Delivery:
         """Take the bundle into the store, and on into the registry where one is named."""
         # Keys are opened first: nobody is to wait for a passphrase at the end of a long import.
         papers = self._papers()
+        try:
+            return await self._take_in(papers)
+        except BaseMissing as refusal:
+            return await self._asking(refusal, papers)
+
+    async def _take_in(self, papers: Papers) -> Result:
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(self.app.open_store(create=True))
             await stack.enter_async_context(store.writing())
             journal = StoreJournal(store)
-            admission = await self._admit(journal, papers)
+            admission = await self._admit(journal)
             received = await receive(self.bundle, admission, store, journal, self.view.emit)
             lines = list(self._reception_lines(received))
             handover = None
@@ -164,6 +170,12 @@ class Delivery:
             lines = [*copy_lines(pushed.copied, "pushed"), *audit_lines(pushed.audit)]
             return Result(document, lines, pushed.copied.error() or pushed.audit.error())
         papers = self._papers()
+        try:
+            return await self._take_direct(mapping, papers)
+        except BaseMissing as refusal:
+            return await self._asking(refusal, papers)
+
+    async def _take_direct(self, mapping: NameMapping, papers: Papers) -> Result:
         async with (
             self.app.open_store(create=True) as store,
             self.app.registries(self.view.emit) as registry,
@@ -173,7 +185,7 @@ class Delivery:
             journal = StoreJournal(store)
             handover = await take_direct(
                 source,
-                await self._admit(journal, papers, source),
+                await self._admit(journal, source),
                 request,
                 destination=str(mapping.destination),
                 journal=journal,
@@ -190,7 +202,7 @@ class Delivery:
         try:
             async with self.app.open_store() as store:
                 journal = StoreJournal(store)
-                admission = await self._checked(journal, None)
+                admission = await self._admit(journal)
                 survey = await survey_import(self.bundle, store)
         except NotFound:
             if self.app.store_path.exists():
@@ -201,21 +213,23 @@ class Delivery:
             )
         return self._previewed(admission, survey)
 
-    async def _checked(self, journal: StoreJournal, holder: Holder | None) -> Admission:
+    async def _admit(self, journal: StoreJournal, holder: Holder | None = None) -> Admission:
         channel = self._channel or ImportChannel()
         return await admit(
             self.bundle.head, self.verdict, journal, removals=channel.removals, holder=holder
         )
 
-    async def _admit(
-        self, journal: StoreJournal, papers: Papers, holder: Holder | None = None
-    ) -> Admission:
-        try:
-            return await self._checked(journal, holder)
-        except BaseMissing as refusal:
-            path = await write_request(refusal.request, papers)
-            self.view.say(f"wrote {path}, which asks for what is missing")
-            raise
+    async def _asking(self, refusal: BaseMissing, papers: Papers) -> Result:
+        """Write what to send back, and name everything that is missing."""
+        path = await write_request(refusal.request, papers)
+        missing = refusal.request.missing
+        document = {
+            **self._bundle_document(),
+            "missing": list(missing),
+            "request": str(path),
+        }
+        lines = [*(f"  missing  {digest}" for digest in missing), f"request  {path}"]
+        return Result(document, lines, refusal)
 
     def _push_request(self, mapping: NameMapping) -> PushRequest:
         section = self._channel or self.app.config.push

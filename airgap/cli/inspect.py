@@ -145,6 +145,10 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     yield f"id        {manifest.id}  (format 1, {manifest.kind})"
     if manifest.channel is not None:
         yield f"channel   {manifest.channel}, number {manifest.sequence or '-'}"
+    base = manifest.base
+    if base is not None:
+        held = counted(len(base.digests), "item")
+        yield f"stands on bundle {base.sequence} ({base.id}), and {held} that must be there"
     yield f"created   {manifest.created.isoformat()} by {manifest.tool}"
     yield f"signed by {signature_line(verdict)}"
     yield f".sha256   {checksum}"

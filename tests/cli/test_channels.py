@@ -149,6 +149,7 @@ async def test_a_request_is_written_and_answered(site: Site, compress: str) -> N
     refused = await site.take_in(4)
     assert refused.code == 15
     request = site.folder / "outbox" / "plant-4.request"
+    assert refused.document["request"] == str(request)
     said = (await site.on_connected("receipt", "show", str(request))).document["statements"][0]
     assert (said["type"], said["last"], said["sequence"]) == ("request", 1, 4)
     answer = await site.export("--request", str(request))
@@ -156,6 +157,7 @@ async def test_a_request_is_written_and_answered(site: Site, compress: str) -> N
     inspected = await airgap("inspect", str(site.folder / "5.tar"), "--json")
     carried = {blob["digest"] for blob in inspected.document["bundle_json"]["blobs"]}
     assert set(said["missing"]) <= carried
+    assert said["missing"] == refused.document["missing"] != []
     taken = await site.take_in(5)
     assert taken.code == 0, taken.out
     names = (await site.on_isolated("images")).document["images"]
