@@ -14,15 +14,15 @@ from airgap.archive.opening import open_archive, open_layout
 from airgap.archive.sinks import Packing, StreamSink
 from airgap.archive.source import ArchiveSource
 from airgap.archive.tar_target import ArchiveFormat, TarTarget, archive_file
-from airgap.cli.documents import copy_document
 from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
 from airgap.errors import UsageError
 from airgap.oci.location import STANDARD_STREAM
 from airgap.oci.platform import Platform
 from airgap.oci.platform_filter import Platforms
+from airgap.operations.documents import copy_document
+from airgap.operations.sizes import counted, human_size
 from airgap.usecases.load import LoadReport
 from airgap.usecases.load import load as load_archive
 from airgap.usecases.save import plan_save

@@ -12,10 +12,10 @@ from airgap.app import App
 from airgap.cli.invocation import Invocation, common_options
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted
 from airgap.config.loading import find_config, load_config
 from airgap.config.reference import example_config, json_schema
 from airgap.errors import NotFound
+from airgap.operations.sizes import counted
 
 
 @click.group(short_help="Check the config file; print an example or the schema.")

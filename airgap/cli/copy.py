@@ -6,7 +6,6 @@ import sys
 
 import click
 
-from airgap.cli.documents import copy_document
 from airgap.cli.invocation import (
     Invocation,
     common_options,
@@ -16,11 +15,12 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.summaries import copy_lines
 from airgap.content.walk import WalkRules
 from airgap.errors import InvalidReference, UsageError
 from airgap.oci.location import STANDARD_STREAM, Transport
 from airgap.oci.platform_filter import Platforms
+from airgap.operations.documents import copy_document
+from airgap.operations.summaries import copy_lines
 from airgap.usecases.copy import CopyRequest
 from airgap.usecases.copy import copy as copy_image
 from airgap.usecases.places import image_at, parse_place, target_at

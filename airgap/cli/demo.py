@@ -18,16 +18,16 @@ from airgap.bundle.output import WriteOptions
 from airgap.bundle.reader import open_bundle
 from airgap.bundle.writer import BundleReport, BundleWriter
 from airgap.cli.demo_content import DemoContent
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
 from airgap.content.copy_images import ImageCopy, copy_images
 from airgap.content.report import CopyReport
 from airgap.errors import AirgapError, Difference, UsageError
 from airgap.oci.name_mapping import Change, Destination, MappingRule, NameMapping
 from airgap.oci.reference import Reference
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_size
 from airgap.registry.client import RegistryClient
 from airgap.server.registry import RunningRegistry, running_registry
 from airgap.store.store import Store

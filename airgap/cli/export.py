@@ -12,18 +12,18 @@ import click
 from airgap.app import App
 from airgap.bundle.identity import BundleIdentity, creation_time
 from airgap.bundle.writer import BundleReport, BundleWriter
-from airgap.cli.documents import copy_document, plan_document
 from airgap.cli.export_channel import Packing, export_channel, read_request
 from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
-from airgap.cli.summaries import omitted_lines
 from airgap.cli.wrapping import Wrapping, wrapping_options, written_document, written_lines
 from airgap.config.transfer import ExportChannel
 from airgap.content.plan import CopyPlan
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
+from airgap.operations.documents import copy_document, plan_document
+from airgap.operations.sizes import counted, human_size
+from airgap.operations.summaries import omitted_lines
 from airgap.usecases.delivery import DeliveryRequest
 from airgap.usecases.export import ExportRequest, plan_export
 from airgap.usecases.export import export as export_bundle

@@ -14,14 +14,14 @@ from airgap.bundle.ledger import DeliveryRecord, KeepRules
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.statements import Request, decode_statement
 from airgap.bundle.writer import Signer
-from airgap.cli.documents import Document, copy_document, plan_document
 from airgap.cli.output import Result
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
-from airgap.cli.summaries import omitted_lines
 from airgap.cli.wrapping import written_document, written_lines
 from airgap.config.transfer import KeepSection
 from airgap.errors import UsageError
+from airgap.operations.documents import Document, copy_document, plan_document
+from airgap.operations.sizes import counted, human_size
+from airgap.operations.summaries import omitted_lines
 from airgap.store.ledger import StoreLedger
 from airgap.store.store import Store
 from airgap.usecases.delivery import (

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import click
 
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_age, human_size
 from airgap.cli.tables import table
 from airgap.oci.reference import Reference
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_age, human_size
 from airgap.store.listing import ListedImage, list_images
 from airgap.usecases.choose_images import ImageFilter, choose_images, created
 from airgap.usecases.labels import labels_of

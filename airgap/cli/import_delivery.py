@@ -11,19 +11,19 @@ from airgap.app import App
 from airgap.bundle.journal import GoneName, ImportEntry
 from airgap.bundle.reader import Bundle
 from airgap.bundle.signatures import SignatureVerdict
-from airgap.cli.documents import Document, audit_document, copy_document, image_document
 from airgap.cli.output import Result
 from airgap.cli.progress import EventView
 from airgap.cli.push import audit_lines
 from airgap.cli.signing import configured_signer
-from airgap.cli.sizes import counted, human_size
-from airgap.cli.summaries import change_word, copy_lines
 from airgap.config.transfer import ImportChannel
 from airgap.content.copy_plan import Survey
 from airgap.content.ports import Source
 from airgap.content.report import ImageResult, Outcome
 from airgap.errors import NotFound, UsageError
 from airgap.oci.name_mapping import Destination, NameMapping
+from airgap.operations.documents import Document, audit_document, copy_document, image_document
+from airgap.operations.sizes import counted, human_size
+from airgap.operations.summaries import change_word, copy_lines
 from airgap.store.journal import StoreJournal
 from airgap.store.push_record import record_pushes
 from airgap.usecases.direct import DirectSource, take_direct

@@ -14,7 +14,6 @@ from airgap.bundle.format import encode_bundle_json
 from airgap.bundle.inspect import BundleSummary, inspect_bundle
 from airgap.bundle.opening import FoundBundle
 from airgap.bundle.signatures import SignatureVerdict
-from airgap.cli.documents import Document
 from airgap.cli.inspect_image import Show, inspect_images
 from airgap.cli.invocation import (
     Invocation,
@@ -26,9 +25,10 @@ from airgap.cli.invocation import (
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.reading import Reading, reading_options, signature_document, signature_line
-from airgap.cli.sizes import counted, human_size
 from airgap.errors import UsageError
 from airgap.oci.platform import Platform
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_size
 
 
 @click.command()

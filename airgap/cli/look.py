@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 import click
 
-from airgap.cli.documents import Document
 from airgap.cli.invocation import (
     Invocation,
     common_options,
@@ -19,13 +18,14 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import human_age, human_size
 from airgap.cli.tables import table
 from airgap.errors import UsageError
 from airgap.image.filesystem import Located
 from airgap.image.history import Step
 from airgap.image.tar_entries import Kind
 from airgap.oci.platform import Platform
+from airgap.operations.documents import Document
+from airgap.operations.sizes import human_age, human_size
 from airgap.usecases.choose_images import parse_time
 from airgap.usecases.inspect_image import inspect_image
 from airgap.usecases.look_inside import look_inside

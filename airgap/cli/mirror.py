@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import click
 
 from airgap.app import App
-from airgap.cli.documents import Document, copy_document, error_document
 from airgap.cli.invocation import (
     Invocation,
     common_options,
@@ -17,8 +16,6 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted
-from airgap.cli.summaries import copy_lines, failure_lines
 from airgap.content.copy_images import CopyLimits
 from airgap.content.report import CopyReport
 from airgap.content.walk import WalkRules
@@ -29,6 +26,9 @@ from airgap.oci.repository_pattern import RepositoryPattern, has_wildcard
 from airgap.oci.selection import Newest, Order, TagSelection
 from airgap.oci.tag_pattern import TagPattern
 from airgap.oci.version_range import VersionRange
+from airgap.operations.documents import Document, copy_document, error_document
+from airgap.operations.sizes import counted
+from airgap.operations.summaries import copy_lines, failure_lines
 from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 import click
 
-from airgap.cli.documents import Document, error_document
 from airgap.cli.invocation import Invocation
 from airgap.cli.progress import EventView, view_for
 from airgap.errors import AirgapError
+from airgap.operations.documents import Document, error_document
 
 
 @dataclass(slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from airgap.cli.sizes import human_size
 from airgap.content import events
+from airgap.operations.sizes import human_size
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

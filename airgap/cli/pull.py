@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import click
 
-from airgap.cli.documents import copy_document
 from airgap.cli.invocation import (
     Invocation,
     common_options,
@@ -16,10 +15,11 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.summaries import copy_lines
 from airgap.content.report import CopyReport, Outcome
 from airgap.content.walk import WalkRules
 from airgap.oci.platform_filter import Platforms
+from airgap.operations.documents import copy_document
+from airgap.operations.summaries import copy_lines
 from airgap.usecases.pull import PullRequest
 from airgap.usecases.pull import pull as pull_images
 

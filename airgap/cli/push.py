@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 import click
 
 from airgap.app import App
-from airgap.cli.documents import audit_document, copy_document
 from airgap.cli.invocation import (
     Invocation,
     common_options,
@@ -17,8 +16,6 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted
-from airgap.cli.summaries import copy_lines
 from airgap.content.copy_images import ImageCopy
 from airgap.content.ports import TagMove
 from airgap.content.walk import WalkRules
@@ -28,6 +25,9 @@ from airgap.oci.platform import Platform
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference
 from airgap.oci.tag_policy import OnExisting
+from airgap.operations.documents import audit_document, copy_document
+from airgap.operations.sizes import counted
+from airgap.operations.summaries import copy_lines
 from airgap.store.listing import list_images
 from airgap.store.push_record import record_pushes
 from airgap.store.store import Store

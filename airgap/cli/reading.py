@@ -21,8 +21,8 @@ from airgap.bundle.reader import Bundle, open_bundle
 from airgap.bundle.signatures import SignaturePolicy, SignatureVerdict, check_signatures
 from airgap.bundle.volume_collection import VolumeCollection
 from airgap.bundle.volume_files import check_volumes
-from airgap.cli.documents import Document
 from airgap.errors import AirgapError, BundleDamaged, ContentMismatch, Refused
+from airgap.operations.documents import Document
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

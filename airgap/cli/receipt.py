@@ -12,13 +12,13 @@ from airgap.app import App
 from airgap.bundle.keys import load_public_key
 from airgap.bundle.signatures import SignaturePolicy
 from airgap.bundle.statements import Receipt, Request, Statement, decode_statement
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted
 from airgap.config.transfer import ExportChannel
 from airgap.errors import UsageError
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted
 from airgap.store.ledger import StoreLedger
 from airgap.usecases.receipts import ReceiptReport, apply_receipt
 from airgap.usecases.statements import read_statement_file, require_signatures

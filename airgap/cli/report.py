@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import click
 
 from airgap.bundle.journal import ImportEntry
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
 from airgap.errors import NotFound
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_size
 from airgap.store.journal import StoreJournal
 from airgap.usecases.import_report import report_document, report_page
 

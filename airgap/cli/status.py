@@ -10,11 +10,11 @@ import click
 from airgap.app import App
 from airgap.bundle.journal import ReceivedBundle
 from airgap.bundle.ledger import ChannelStatus, DeliveryRecord
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_size
 from airgap.store.journal import StoreJournal
 from airgap.store.ledger import StoreLedger
 from airgap.usecases.status import StoreStatus, read_status

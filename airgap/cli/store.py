@@ -9,9 +9,9 @@ import click
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import counted, human_size
 from airgap.errors import ContentMismatch, PartialFailure
 from airgap.oci.reference import Repository
+from airgap.operations.sizes import counted, human_size
 from airgap.store.collection import HOUR, GcReport, GcRules, collect_garbage
 from airgap.store.fsck import FsckReport, check_store
 from airgap.store.rebuild import RebuildReport, rebuild_catalog

@@ -9,8 +9,8 @@ import click
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.cli.sizes import human_size
 from airgap.oci.reference import Reference
+from airgap.operations.sizes import human_size
 from airgap.usecases.remove_images import RemovalReport, remove_images
 from airgap.usecases.tag import tag as tag_image
 

@@ -14,7 +14,6 @@ from airgap.bundle.opening import FoundBundle
 from airgap.bundle.signatures import SignatureVerdict
 from airgap.bundle.verify import VerifyReport, verify_bundle
 from airgap.bundle.volume_files import VolumeCheck, check_volumes, find_volumes
-from airgap.cli.documents import Document
 from airgap.cli.invocation import Invocation, common_options
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
@@ -25,9 +24,10 @@ from airgap.cli.reading import (
     signature_line,
     unchecked_warning,
 )
-from airgap.cli.sizes import counted, human_size
 from airgap.errors import AirgapError, Refused
 from airgap.oci.digest import Digest
+from airgap.operations.documents import Document
+from airgap.operations.sizes import counted, human_size
 
 
 @click.command()

@@ -15,10 +15,10 @@ from airgap.bundle.output import WriteOptions
 from airgap.bundle.volumes import INDEX_SUFFIX, Again, VolumeCut, VolumeIndex, data_volume
 from airgap.bundle.writer import BundleReport, Signer
 from airgap.cli.passphrases import passphrase_source
-from airgap.cli.sizes import counted, human_size
 from airgap.config.quantities import parse_size
 from airgap.config.transfer import Compression, ExportChannel
 from airgap.errors import UsageError
+from airgap.operations.sizes import counted, human_size
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

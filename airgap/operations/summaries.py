@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from airgap.cli.sizes import counted, human_size
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.oci.descriptor import Descriptor
+from airgap.operations.sizes import counted, human_size
 
 _SHOWN = 5
 
