@@ -16,6 +16,7 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.reading import (
     Reading,
+    diagnosed,
     reading_options,
     signature_document,
     signature_line,
@@ -84,6 +85,8 @@ def import_bundle(
             if dry_run:
                 return await delivery.preview()
             result = await (delivery.take_direct() if direct else delivery.take_in())
+        if result.error is not None and _speaks_of_damage(result):
+            result.error = await diagnosed(found, result.error)
         if result.error is None and found.volumes is not None and collection is not None:
             await asyncio.to_thread(collection.discard, found.volumes.index.set_id)
         return _with_signatures(result, verdict)
@@ -94,6 +97,13 @@ def import_bundle(
 def _collection(app: App) -> VolumeCollection:
     """Return where volumes wait that came without the others of their set."""
     return VolumeCollection(app.store_path / "airgap" / "incoming", sync=app.config.store.sync)
+
+
+def _speaks_of_damage(result: Result) -> bool:
+    """Tell whether images failed because their content is not what it should be."""
+    images = result.document.get("pushed", {}).get("images", [])
+    kinds = {image["error"]["kind"] for image in images if image["error"] is not None}
+    return not kinds.isdisjoint({"BundleDamaged", "ContentMismatch"})
 
 
 def _with_signatures(result: Result, verdict: SignatureVerdict) -> Result:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.support.command import airgap
 from tests.support.filled_store import filled_store, several_megabytes
+from tests.support.real_registry import real_registry
 
 
 @pytest.fixture
@@ -91,6 +92,18 @@ async def test_a_damaged_volume_is_named_and_nothing_is_taken_in(
     assert repaired.document["rebuilt"] == [str(stick / "b.tar.002")]
     assert (await airgap("verify", str(stick))).code == 0
     assert (await airgap("import", str(stick), "--store", str(isolated))).code == 0
+
+
+async def test_a_damaged_volume_is_named_when_pushing_past_the_store(
+    tmp_path: Path, stick: Path
+) -> None:
+    """With --direct some images may have gone through; what failed them is still one volume."""
+    damage(stick / "b.tar.002")
+    async with real_registry(tmp_path / "registry") as registry:
+        options = ("--direct", "--to", registry.host, "--store", str(tmp_path / "isolated"))
+        done = await airgap("import", str(stick), *options)
+    assert done.code == 10, done.err
+    assert "volume 2 is damaged" in done.err
 
 
 async def test_more_damage_than_parity_is_said(tmp_path: Path, stick: Path) -> None:
