@@ -11,6 +11,7 @@ from pathlib import Path
 from airgap.app import App
 from airgap.bundle.age_keys import load_identities
 from airgap.bundle.format import BundleManifest
+from airgap.bundle.journal import ImportEntry
 from airgap.bundle.opening import FoundBundle, find_bundle
 from airgap.bundle.reader import Bundle, open_bundle
 from airgap.bundle.signatures import SignatureVerdict, check_signatures
@@ -23,6 +24,7 @@ from airgap.oci.name_mapping import NameMapping
 from airgap.operations.signing import unattended_signer
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingJournal, Watcher
+from airgap.store.push_record import record_pushes
 from airgap.usecases.handover import Finished, Handover, Papers, finish, hand_over, write_request
 from airgap.usecases.push import PushRequest
 from airgap.usecases.reception import BaseMissing, Reception, admit, receive
@@ -108,41 +110,52 @@ async def _take_in(
     said = channel or ImportChannel()
     papers = _papers(app, said)
     mapping = channel.name_mapping() if channel is not None else app.config.push.name_mapping()
-    async with (
-        app.open_store(create=True) as store,
-        turn(app.store_path, "import", patience=watcher.patience),
-        store.writing(),
-    ):
-        journal = AskingJournal(store, watcher.ask)
-        try:
+    try:
+        async with (
+            app.open_store(create=True) as store,
+            turn(app.store_path, "import", patience=watcher.patience),
+            store.writing(),
+        ):
+            journal = AskingJournal(store, watcher.ask)
             admission = await admit(bundle.head, verdict, journal, removals=said.removals)
-        except BaseMissing as refusal:
-            path = await write_request(refusal.request, papers)
-            watcher.emit(Note("warning", f"wrote {path}, which asks for what is missing"))
-            raise
-        received = await receive(bundle, admission, store, journal, watcher.emit)
-        handover = None
-        entry = received.entry
-        if mapping is not None:
-            async with app.registries(watcher.emit) as registry:
-                handover = await hand_over(
-                    entry,
-                    _push_request(bundle, mapping),
-                    destination=str(mapping.destination),
-                    source=store,
-                    registry=registry,
-                    journal=journal,
-                    emit=watcher.emit,
+            received = await receive(bundle, admission, store, journal, watcher.emit)
+            handover, entry = None, received.entry
+            if mapping is not None:
+                handover = await _hand_over(
+                    app, bundle, entry, mapping=mapping, journal=journal, watcher=watcher
                 )
-            entry = handover.entry
-        if handover is not None and handover.error() is not None:
-            return Imported(bundle.manifest, verdict, received, handover, None)
-        finished = await finish(entry, bundle.manifest, journal, papers)
+                entry = handover.entry
+            if handover is not None and handover.error() is not None:
+                return Imported(bundle.manifest, verdict, received, handover, None)
+            finished = await finish(entry, bundle.manifest, journal, papers)
+    except BaseMissing as refusal:
+        path = await write_request(refusal.request, papers)
+        watcher.emit(Note("warning", f"wrote {path}, which asks for what is missing"))
+        raise
     return Imported(bundle.manifest, verdict, received, handover, finished)
 
 
-def _push_request(bundle: Bundle, mapping: NameMapping) -> PushRequest:
-    return PushRequest([root.reference for root in bundle.roots], mapping.map_all)
+async def _hand_over(
+    app: App,
+    bundle: Bundle,
+    entry: ImportEntry,
+    *,
+    mapping: NameMapping,
+    journal: AskingJournal,
+    watcher: Watcher,
+) -> Handover:
+    async with app.registries(watcher.emit) as registry:
+        handover = await hand_over(
+            entry,
+            PushRequest([root.reference for root in bundle.roots], mapping.map_all),
+            destination=str(mapping.destination),
+            source=journal.store,
+            registry=registry,
+            journal=journal,
+            emit=watcher.emit,
+        )
+    await record_pushes(journal.store, handover.copied)
+    return handover
 
 
 def _papers(app: App, channel: ImportChannel) -> Papers:

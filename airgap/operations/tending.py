@@ -7,6 +7,7 @@ from airgap.errors import ConfigError
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, Watcher
 from airgap.store.collection import GcReport, collect_garbage
+from airgap.store.push_record import record_pushes
 from airgap.usecases.choose import available_references, choose
 from airgap.usecases.push import PushReport, PushRequest, plan_push, push
 
@@ -45,7 +46,9 @@ async def push_matching(app: App, pattern: str = "", watcher: Watcher = NOBODY) 
                 ],
             }
         )
-        return await push(request, store, registry, watcher.emit)
+        report = await push(request, store, registry, watcher.emit)
+        await record_pushes(store, report.copied)
+        return report
 
 
 async def collect(app: App, watcher: Watcher = NOBODY) -> GcReport:

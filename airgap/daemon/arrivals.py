@@ -1,0 +1,141 @@
+"""What lies in a drop folder, and whether it is all there. Pure.
+
+A bundle is complete when its ``.sha256`` is there, which is written last, or when a volume of it is
+there with the index; and when two looks in a row found every file of it with the same size and
+time.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from airgap.bundle.checksum import CHECKSUM_SUFFIX
+from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A file, as a look found it.
+
+    Attributes:
+        size: bytes.
+        modified: nanoseconds since 1970.
+    """
+
+    size: int
+    modified: int
+
+
+Look: TypeAlias = Mapping[Path, Seen]
+"""All files of a drop folder, as one look found them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What may be a bundle, or volumes of one.
+
+    Attributes:
+        path: the bundle; of volumes, what it is called in that folder.
+        key: the file whose content tells it from others: the checksum, or the index of volumes.
+        content: the files that hold it.
+        beside: files that belong to it and hold nothing of it.
+        in_volumes: whether it came in volumes.
+    """
+
+    path: Path
+    key: Path
+    content: tuple[Path, ...]
+    beside: tuple[Path, ...] = ()
+    in_volumes: bool = False
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of its files."""
+        return tuple(dict.fromkeys((*self.content, self.key, *self.beside)))
+
+
+def candidates(look: Iterable[Path]) -> list[Candidate]:
+    """Return everything that may be a bundle, by path."""
+    folders: dict[Path, set[str]] = defaultdict(set)
+    for path in look:
+        folders[path.parent].add(path.name)
+    found = [c for folder, names in folders.items() for c in _in_folder(folder, names)]
+    return sorted(found, key=lambda candidate: candidate.path)
+
+
+def _in_folder(folder: Path, names: set[str]) -> Iterator[Candidate]:
+    volumes: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(names):
+        named = read_file_name(name)
+        if named is not None:
+            volumes[named[0]].append(name)
+    for name in names:
+        if name.endswith(CHECKSUM_SUFFIX):
+            bundle = name.removesuffix(CHECKSUM_SUFFIX)
+            if bundle in names:
+                yield Candidate(folder / bundle, folder / name, (folder / bundle,))
+        if name.endswith(INDEX_SUFFIX):
+            bundle = name.removesuffix(INDEX_SUFFIX)
+            checksum = f"{bundle}{CHECKSUM_SUFFIX}"
+            if volumes[bundle]:
+                yield Candidate(
+                    folder / bundle,
+                    folder / name,
+                    tuple(folder / volume for volume in volumes[bundle]),
+                    (folder / checksum,) if checksum in names else (),
+                    in_volumes=True,
+                )
+
+
+def is_settled(candidate: Candidate, before: Look, now: Look) -> bool:
+    """Tell whether two looks found every file of it alike, so that nobody is copying it."""
+    return all(path in before and before[path] == now.get(path) for path in candidate.files)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One bundle that has arrived, on one medium or on several at once.
+
+    Attributes:
+        fingerprint: a digest of its checksum file or index, which tells it from others.
+        members: where it lies; several only where it came in volumes.
+    """
+
+    fingerprint: str
+    members: tuple[Candidate, ...]
+
+    @property
+    def path(self) -> Path:
+        """Where it lies; of volumes, where some of it does."""
+        return self.members[0].path
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """What an import is to be given."""
+        if not self.members[0].in_volumes:
+            return (self.path,)
+        return tuple(path for m in self.members for path in (m.key, *m.content))
+
+    @property
+    def pieces(self) -> frozenset[str]:
+        """The names of the files that hold it; more volumes are more than before."""
+        return frozenset(path.name for member in self.members for path in member.content)
+
+
+def deliveries(found: Mapping[Candidate, str]) -> list[Delivery]:
+    """Put volumes together that came on several media at once.
+
+    Args:
+        found: each candidate with a digest of its key's content.
+    """
+    groups: dict[str, list[Candidate]] = defaultdict(list)
+    for candidate in sorted(found, key=lambda candidate: candidate.path):
+        groups[found[candidate]].append(candidate)
+    return [
+        Delivery(digest, tuple(members if members[0].in_volumes else members[:1]))
+        for digest, members in groups.items()
+    ]
