@@ -118,7 +118,7 @@ def export(
                 target = None if dry_run else path
                 packing = Packing(target, identity, options, sign, keep=channel.keep)
                 return await export_channel(next_one, packing, store, view)
-            plan = await plan_export(request, store)
+            plan = await plan_export(request, store, view.emit)
             if dry_run or path is None:
                 return Result({"dry_run": True, **plan_document(plan)}, _plan_lines(plan))
             async with BundleWriter(path, store, identity, options, sign) as writer:

@@ -4,17 +4,21 @@ Only repositories of chosen domains are looked for upstream; all others are as t
 resolved upstream each time, since it may have moved; where upstream does not answer, what it stood
 for last is served with a warning. A digest that is here is never asked for again.
 
-Blobs are fetched when a client wants them, whole and verified before the first byte is served. An
-image of which only some blobs were ever pulled stays incomplete in the store until they are.
+Blobs are fetched when a client wants them, whole and verified before the first byte is served. What
+else a fetched image is made of comes after it by itself: clients skip layers that they have, and an
+image in the store is to be whole, for it will be exported.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, Protocol, cast, runtime_checkable
+
+import structlog
 
 from airgap.content.hosting import Hosting, KeepsForPushes, PushClaim
 from airgap.content.ports import BlobReader, Source, TagMove
@@ -27,6 +31,7 @@ from airgap.errors import (
     RegistryFault,
     Unreachable,
 )
+from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest, Role, parse_manifest
@@ -38,6 +43,11 @@ _REMEMBERED = 20_000
 
 _LEARN_FROM = 1000
 """Tags that are read to find out again what a repository's blobs are."""
+
+_COMPLETIONS = 2
+"""Blobs that nobody waits for and that are fetched at once."""
+
+_log = structlog.get_logger(__name__)
 
 _UPSTREAM_IS_AWAY = (Unreachable, RegistryFault, AccessDenied, NotFound)
 
@@ -85,6 +95,8 @@ class PullThrough:
         self._domains = domains
         self._flights = SingleFlight()
         self._known: OrderedDict[tuple[Repository, Digest], Descriptor] = OrderedDict()
+        self._completing: set[asyncio.Task[None]] = set()
+        self._turns = asyncio.Semaphore(_COMPLETIONS)
 
     def __getattr__(self, name: str) -> Any:
         """Leave everything else to the host."""
@@ -96,6 +108,9 @@ class PullThrough:
 
     async def close(self) -> None:
         """Stop fetching."""
+        for task in self._completing:
+            task.cancel()
+        await asyncio.gather(*self._completing, return_exceptions=True)
         await self._flights.close()
 
     async def freshen(self, reference: Reference) -> str | None:
@@ -137,10 +152,7 @@ class PullThrough:
             named = await self._named(repository, digest)
             if named is None:
                 raise NotFound(f"{repository}@{digest}", "no manifest here names this blob")
-            with _blaming_upstream():
-                await self._flights.do(
-                    (repository, digest), partial(self._fetch_blob, repository, named)
-                )
+            await self._fetch_once(repository, named)
         async with self._hosting.open_blob(repository, descriptor, offset) as reader:
             yield reader
 
@@ -151,8 +163,35 @@ class PullThrough:
             manifest = await read_verified(self._upstream, repository, descriptor)
             await self._hosting.put_manifest(repository, manifest)
             self._remember(repository, manifest)
+            self._complete_soon(repository, manifest)
         if reference.tag is not None and await self._hosting.find(reference) != descriptor:
             await self._hosting.move_tags([TagMove(reference, descriptor)])
+
+    def _complete_soon(self, repository: Repository, manifest: Manifest) -> None:
+        task = asyncio.create_task(self._complete(repository, manifest))
+        self._completing.add(task)
+        task.add_done_callback(self._completing.discard)
+
+    async def _complete(self, repository: Repository, manifest: Manifest) -> None:
+        for child in manifest.children():
+            blob = child.descriptor
+            if child.role is Role.MANIFEST or media_types.is_foreign_layer(blob.media_type):
+                continue
+            try:
+                async with self._turns:
+                    if await self._hosting.blob_size(repository, blob.digest) is None:
+                        await self._fetch_once(repository, blob)
+            except AirgapError as error:
+                # Whoever asks for it is told; an export says what is not whole.
+                name = f"{repository}@{manifest.descriptor.digest}"
+                _log.warning("an image is not whole yet", image=name, cause=f"{error}")
+                return
+
+    async def _fetch_once(self, repository: Repository, descriptor: Descriptor) -> None:
+        with _blaming_upstream():
+            await self._flights.do(
+                (repository, descriptor.digest), partial(self._fetch_blob, repository, descriptor)
+            )
 
     async def _fetch_blob(self, repository: Repository, descriptor: Descriptor) -> None:
         def open_at(offset: int) -> AbstractAsyncContextManager[BlobReader]:

@@ -156,8 +156,10 @@ class _Selection:
             absent = [e for e in wanted if e.digest not in self.graph.manifests]
             for entry in (*left_out, *absent):
                 self.omitted[entry.digest] = entry
-            went = [self.visit(entry.digest, depth + 1) for entry in there]
-            if self.platforms and self.graph.entries[digest] and not any(went):
+            went = [entry for entry in there if self.visit(entry.digest, depth + 1)]
+            self.omitted |= {entry.digest: entry for entry in there if entry not in went}
+            # An index of which nothing is here is of no use to anybody.
+            if self.graph.entries[digest] and not went:
                 return False
         self.taken[digest] = None
         return True
@@ -189,8 +191,8 @@ def plan(
                     str(names[digest]), f"the store has no manifest {digest}", "mirror it first"
                 )
             if not selection.visit(digest) and digest in names:
-                wanted = ", ".join(sorted(map(str, platforms)))
-                raise NotFound(str(names[digest]), f"the store has no platform {wanted} of it")
+                wanted = " or ".join(sorted(map(str, platforms))) or "any platform"
+                raise NotFound(str(names[digest]), f"the store does not have it for {wanted}")
         fresh = [digest for digest in selection.taken if digest not in taken]
         taken |= {digest: graph.manifests[digest] for digest in fresh}
         omitted |= selection.omitted

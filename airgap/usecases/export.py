@@ -40,11 +40,21 @@ class ExportRequest:
     referrers: bool = True
 
 
-async def plan_export(request: ExportRequest, store: ImageStore) -> CopyPlan:
+async def plan_export(
+    request: ExportRequest, store: ImageStore, leave_out: Emit | None = None
+) -> CopyPlan:
     """Find out what a bundle would carry.
 
+    Args:
+        request: what is wanted.
+        store: where it is.
+        leave_out: is told of each image that is not whole in the store (clients of a pull-through
+            registry fetch what they lack, not more) and was selected by a pattern: it stays
+            behind. Without it, and for an image that is named, that is an error.
+
     Raises:
-        NotFound: an image that was asked for is not in the store, or the store is empty.
+        NotFound: an image that was asked for is not in the store, or not whole; or the store is
+            empty.
         InvalidReference: a pattern selects nothing.
     """
     available = await available_references(store)
@@ -53,6 +63,41 @@ async def plan_export(request: ExportRequest, store: ImageStore) -> CopyPlan:
         references = _without_attachments(references, request.patterns)
     if not references:
         raise NotFound("store", "has no images", "fetch some first: `airgap mirror REF…`")
+    try:
+        return await _plan(references, available, request, store)
+    except NotFound:
+        lacking = [name for name in references if not await _is_whole(name, request, store)]
+        if not lacking:
+            raise
+    named = [pattern for pattern in request.patterns if not has_wildcard(pattern)]
+    wanted = frozenset(choose(named, available)) if named else frozenset[Reference]()
+    if leave_out is None or len(lacking) == len(references) or not wanted.isdisjoint(lacking):
+        raise NotFound(
+            ", ".join(name.familiar for name in lacking),
+            "not all of it is in the store",
+            "`airgap mirror` fetches what is missing",
+        )
+    for name in lacking:
+        leave_out(events.Note("warning", f"{name.familiar} stays behind: not all of it is here"))
+    return await _plan([n for n in references if n not in lacking], available, request, store)
+
+
+async def _is_whole(name: Reference, request: ExportRequest, store: ImageStore) -> bool:
+    root = TagMove(name, await store.resolve(name))
+    rules = WalkRules(platforms=request.platforms)
+    try:
+        await plan_copy(store, [root], rules, referrers=request.referrers)
+    except NotFound:
+        return False
+    return True
+
+
+async def _plan(
+    references: Sequence[Reference],
+    available: Sequence[Reference],
+    request: ExportRequest,
+    store: ImageStore,
+) -> CopyPlan:
     rules = WalkRules(platforms=request.platforms)
     roots: list[TagMove] = []
     while references:
