@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
+from airgap.cli.find_images import find
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
@@ -23,7 +24,28 @@ _SHOWN_PLATFORMS = 2
 NAMELESS = "<none>"
 
 
-@click.command()
+class _ListingGroup(click.Group):
+    """A group that lists where no other command of it is named: ``airgap images alpine``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the listing in front, where no command's stands there."""
+        if not args or (args[0] not in self.commands and args[0] not in ctx.help_option_names):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_ListingGroup)
+def images() -> None:
+    """List the images of the local store, or find those that files name.
+
+    Without a command, `list` is meant: `airgap images alpine` is `airgap images list alpine`.
+    """
+
+
+images.add_command(find)
+
+
+@images.command("list", short_help="List the images of the local store.")
 @click.argument("repository", required=False, metavar="[REPO[:TAG]]")
 @click.option("--digests", is_flag=True, help="Show what each name resolves to, too.")
 @click.option(
@@ -37,7 +59,7 @@ NAMELESS = "<none>"
 @click.option("--no-trunc", is_flag=True, help="Show ids and digests whole.")
 @store_option
 @common_options
-def images(
+def list_all(
     invocation: Invocation,
     *,
     repository: str | None,

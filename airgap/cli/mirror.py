@@ -16,6 +16,7 @@ from airgap.cli.invocation import (
 )
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
+from airgap.config.mirroring import MirrorEntry
 from airgap.content.copy_images import CopyLimits
 from airgap.content.report import CopyReport
 from airgap.content.walk import WalkRules
@@ -31,6 +32,7 @@ from airgap.operations.sizes import counted
 from airgap.operations.summaries import copy_lines, failure_lines
 from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
+from airgap.usecases.mirror_entries import read_entries
 
 
 @click.command()
@@ -80,21 +82,26 @@ def mirror(
     app = invocation.app()
     tags = _selection(globs, ranges, newest, newest_by)
     walk = WalkRules(platforms, rewrite_index=rewrite_index)
-    if references:
-        wanted = _from_arguments(references, tags, walk, referrers=not no_referrers)
-    elif tags is not None or platforms or rewrite_index:
+    referrers = not no_referrers
+    named = _from_arguments(references, tags, walk, referrers=referrers)
+    if not references and (tags is not None or platforms or rewrite_index):
         raise UsageError("", "options that choose images need a REF", "name what to mirror")
-    else:
-        wanted = _from_config(app, referrers=not no_referrers)
+    entries = () if references else _entries(app)
 
     async def work(view: EventView) -> Result:
+        order = await read_entries(entries, referrers=referrers)
+        for note in order.notes:
+            view.emit(note)
+        wanted = [*named, *order.wanted]
         async with app.registries(view.emit) as upstream:
             selection = await select(wanted, upstream, view.emit)
             if dry_run:
                 return _preview(selection)
             async with app.open_store(create=True) as store, store.writing():
                 limits = CopyLimits(recheck=recheck)
-                report = await mirror_images(selection, upstream, store, limits, view.emit)
+                report = await mirror_images(
+                    selection, upstream, store, limits, view.emit, mirrored=store
+                )
         return Result(copy_document(report), copy_lines(report, "mirrored"), report.error())
 
     return perform(invocation, "mirror", work)
@@ -134,23 +141,14 @@ def _repositories(text: str) -> Repository | RepositoryPattern:
     return RepositoryPattern.parse(text) if has_wildcard(text) else Repository.parse(text)
 
 
-def _from_config(app: App, *, referrers: bool) -> list[Wanted]:
+def _entries(app: App) -> Sequence[MirrorEntry]:
     if not app.config.mirror:
         raise UsageError(
             "",
             "nothing to mirror: no REF is given, and no config names any",
             "name images (`airgap mirror alpine:3.19`), or a config with --config",
         )
-    return [
-        Wanted(
-            entry.references,
-            entry.repository,
-            entry.tags.selection() if entry.tags is not None else TagSelection(),
-            WalkRules(entry.platform_choice, rewrite_index=entry.rewrite_index),
-            referrers and entry.referrers,
-        )
-        for entry in app.config.mirror
-    ]
+    return app.config.mirror
 
 
 def _preview(selection: Selection) -> Result:

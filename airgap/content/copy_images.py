@@ -6,7 +6,7 @@ the manifests, children before parents. The names move last, for all images that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from airgap.content import events
@@ -26,6 +26,10 @@ _FATAL = (NoSpace, StoreUnusable)
 """Failures of the target itself: no other image can fare better."""
 
 
+Admit = Callable[[Descriptor], Awaitable[None]]
+"""Lets an image pass, by what it resolves to, or raises the reason why it must not be copied."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImageCopy:
     """One image to copy.
@@ -36,6 +40,7 @@ class ImageCopy:
         walk: which part of its graph is wanted.
         referrers: carry along what belongs to its manifests (signatures, SBOMs, attestations).
         on_existing: what is done where the target's name stands for another digest.
+        admit: is asked before anything of the image is copied.
     """
 
     source: Reference
@@ -43,6 +48,7 @@ class ImageCopy:
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
     on_existing: OnExisting = OnExisting.OVERWRITE
+    admit: Admit | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,8 @@ class _Run:
         # What a new index will be nobody knows before it is written.
         if not image.walk.rewrite_index and self._leaves(image, image.target, named, root):
             return _skipped(image, named)
+        if image.admit is not None:
+            await image.admit(root)
         graph = await self._copy_graph(image, root, image.walk)
         if self._leaves(image, image.target, named, graph.root):
             return _skipped(image, named)

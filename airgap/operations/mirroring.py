@@ -9,16 +9,15 @@ from airgap.app import App
 from airgap.config.mirroring import MirrorEntry
 from airgap.content.copy_images import CopyLimits
 from airgap.content.report import CopyReport
-from airgap.content.walk import WalkRules
 from airgap.errors import UsageError
-from airgap.oci.selection import TagSelection
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingTarget, Watcher
-from airgap.usecases.mirror import Wanted, mirror, select
+from airgap.usecases.mirror import mirror, select
+from airgap.usecases.mirror_entries import read_entries
 
 
 def matching_entries(entries: Sequence[MirrorEntry], pattern: str) -> list[MirrorEntry]:
-    """Return the entries whose repository, or one of whose references, fits a shell pattern.
+    """Return the entries whose repository, reference or file fits a shell pattern.
 
     Raises:
         UsageError: there are none.
@@ -50,27 +49,19 @@ async def mirror_configured(
         NoSpace, StoreUnusable: the store cannot take in anything more; no name has moved.
         Refused: the watcher does not let the names move.
     """
-    wanted = [_wanted(entry) for entry in matching_entries(app.config.mirror, pattern)]
+    order = await read_entries(matching_entries(app.config.mirror, pattern))
+    for note in order.notes:
+        watcher.emit(note)
     async with (
         app.registries(watcher.emit) as upstream,
         app.open_store(create=True) as store,
         turn(app.store_path, "mirror", patience=watcher.patience),
         store.writing(),
     ):
-        selection = await select(wanted, upstream)
+        selection = await select(order.wanted, upstream, watcher.emit)
         target = AskingTarget(store, watcher.ask)
-        return await mirror(selection, upstream, target, limits, watcher.emit)
-
-
-def _wanted(entry: MirrorEntry) -> Wanted:
-    return Wanted(
-        entry.references,
-        entry.repository,
-        entry.tags.selection() if entry.tags is not None else TagSelection(),
-        WalkRules(entry.platform_choice, rewrite_index=entry.rewrite_index),
-        entry.referrers,
-    )
+        return await mirror(selection, upstream, target, limits, watcher.emit, mirrored=store)
 
 
 def _names(entry: MirrorEntry) -> list[object]:
-    return [entry.repository, *entry.references] if entry.repository else [*entry.references]
+    return [name for name in (entry.repository, *entry.references, *entry.from_file) if name]

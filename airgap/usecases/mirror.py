@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from airgap.content import events
 from airgap.content.attachments import AttachmentTags
-from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
+from airgap.content.copy_images import Admit, CopyLimits, ImageCopy, copy_images
 from airgap.content.events import Emit
 from airgap.content.parallel import for_each
-from airgap.content.ports import Target
+from airgap.content.ports import Source, Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.walk import WalkRules
 from airgap.errors import AirgapError, InvalidReference, NotFound
+from airgap.oci.descriptor import Descriptor
 from airgap.oci.reference import Reference, Repository
 from airgap.oci.repository_pattern import RepositoryPattern
 from airgap.oci.selection import ChosenTags, TagSelection, choose_candidates, choose_tags
 from airgap.usecases.created import Upstream, creation_times
+from airgap.usecases.upstream_signatures import SignaturePolicy, require_signature
 
 _CONCURRENCY = 16
 """Repositories looked at at once."""
@@ -34,6 +37,7 @@ class Wanted:
         tags: which ones.
         walk: which part of each graph is wanted.
         referrers: take signatures, SBOMs and attestations along.
+        signed: whose signature each image must have; None where it needs none.
     """
 
     references: tuple[Reference, ...] = ()
@@ -41,6 +45,7 @@ class Wanted:
     tags: TagSelection = field(default_factory=TagSelection)
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
+    signed: SignaturePolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +65,14 @@ class Selection:
         choices: for each repository whose tags were listed, which and why.
         failures: what could not even be looked up.
         attachment_tags: the listings, so that none is made twice.
+        policies: whose signatures an image must have; by several entries, by several policies.
     """
 
     images: tuple[ImageCopy, ...]
     choices: tuple[RepositoryChoice, ...]
     failures: tuple[ImageResult, ...]
     attachment_tags: AttachmentTags
+    policies: Mapping[Reference, Sequence[SignaturePolicy]] = field(default_factory=dict)
 
 
 async def select(
@@ -80,6 +87,8 @@ async def select(
         elif entry.repository is not None:
             references += await choosing.in_repository(entry.repository, entry.tags)
         for reference in references:
+            if entry.signed is not None:
+                choosing.policies[reference].append(entry.signed)
             copy = ImageCopy(reference, _local_name(reference), entry.walk, entry.referrers)
             choosing.images.setdefault((reference, entry.walk), copy)
     return Selection(
@@ -87,6 +96,7 @@ async def select(
         tuple(choosing.choices),
         tuple(choosing.failures),
         choosing.attachment_tags,
+        choosing.policies,
     )
 
 
@@ -97,6 +107,7 @@ class _Choosing:
         self.images: dict[tuple[Reference, WalkRules], ImageCopy] = {}
         self.choices: list[RepositoryChoice] = []
         self.failures: list[ImageResult] = []
+        self.policies: defaultdict[Reference, list[SignaturePolicy]] = defaultdict(list)
         self.attachment_tags = attachment_tags
         self._upstream = upstream
         self._listings: dict[Repository, list[str]] = {}
@@ -171,8 +182,19 @@ async def mirror(
     store: Target,
     limits: CopyLimits = CopyLimits(),
     emit: Emit = events.discard,
+    *,
+    mirrored: Source | None = None,
 ) -> CopyReport:
     """Copy what was selected; what could not be looked up is among the report's failures.
+
+    Args:
+        selection: what to copy.
+        upstream: where it is.
+        store: where it goes.
+        limits: how much at once.
+        emit: is told what happens.
+        mirrored: the store as a source: signatures that were carried along by an earlier run are
+            looked for there first, and cost upstream no request.
 
     Raises:
         NoSpace, StoreUnusable: the store cannot take in anything more; no name has moved.
@@ -180,10 +202,27 @@ async def mirror(
     for failure in selection.failures:
         if failure.error is not None:
             emit(events.ImageFailed(failure.source, failure.error))
+    places = (upstream,) if mirrored is None else (mirrored, upstream)
+    images = [
+        replace(image, admit=_admission(selection.policies[image.source], image, places))
+        if image.source in selection.policies
+        else image
+        for image in selection.images
+    ]
     report = await copy_images(
-        upstream, store, selection.images, limits, emit, attachment_tags=selection.attachment_tags
+        upstream, store, images, limits, emit, attachment_tags=selection.attachment_tags
     )
     return CopyReport((*report.images, *selection.failures), report.traffic)
+
+
+def _admission(
+    policies: Sequence[SignaturePolicy], image: ImageCopy, places: Sequence[Source]
+) -> Admit:
+    async def admit(root: Descriptor) -> None:
+        for policy in policies:
+            await require_signature(policy, places, image.source, root)
+
+    return admit
 
 
 def _local_name(reference: Reference) -> Reference:

@@ -1,0 +1,1 @@
+"""Which images the files that people have name: text in, references out. Pure, without I/O."""
