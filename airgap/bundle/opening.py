@@ -39,13 +39,16 @@ class FoundBundle:
         return self.medium
 
 
-def find_bundle(paths: Sequence[Path], collection: VolumeCollection | None = None) -> FoundBundle:
+def find_bundle(
+    paths: Sequence[Path], collection: VolumeCollection | None = None, *, whole: bool = True
+) -> FoundBundle:
     """Find the one bundle that files or folders hold.
 
     Args:
         paths: what a person names.
         collection: where volumes wait that came before; what came now joins them, where some are
             still wanted.
+        whole: all volumes must be there; otherwise the first is enough.
 
     Raises:
         NotFound: there is none, or volumes of it are missing.
@@ -57,7 +60,7 @@ def find_bundle(paths: Sequence[Path], collection: VolumeCollection | None = Non
         if volumes.wanted and collection is not None:
             collection.keep(volumes)
             raise missing(volumes, _GO_ON)
-        medium: Medium = volumes.joined()
+        medium: Medium = volumes.joined() if whole else volumes.beginning()
     else:
         medium = OneFile(_one_file(paths))
     with medium.open() as file, telling(medium.path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 
 from airgap.bundle.failures import BRING_AGAIN, telling
@@ -12,6 +13,7 @@ from airgap.bundle.medium import JoinedFiles, Piece
 from airgap.bundle.volumes import (
     INDEX_SUFFIX,
     MAX_INDEX_SIZE,
+    Volume,
     VolumeId,
     VolumeIndex,
     decode_index,
@@ -61,7 +63,21 @@ class VolumeSet:
         """
         if self.wanted:
             raise missing(self)
-        pieces = tuple(Piece(self.files[v.id], v.size, str(v.id)) for v in self.index.data)
+        return self._joined(self.index.data)
+
+    def beginning(self) -> JoinedFiles:
+        """Return the bundle up to the first volume that is not there, for who reads its head.
+
+        Raises:
+            NotFound, BundleDamaged: the very first one is not there, or has the wrong size.
+        """
+        here = tuple(takewhile(lambda volume: volume.id in self.files, self.index.data))
+        if not here:
+            raise missing(self)
+        return self._joined(here)
+
+    def _joined(self, volumes: Sequence[Volume]) -> JoinedFiles:
+        pieces = tuple(Piece(self.files[v.id], v.size, str(v.id)) for v in volumes)
         return JoinedFiles(self.path, pieces)
 
 

@@ -14,6 +14,7 @@ from airgap.bundle.format import encode_bundle_json
 from airgap.bundle.inspect import BundleSummary, inspect_bundle
 from airgap.bundle.opening import FoundBundle
 from airgap.bundle.signatures import SignatureVerdict
+from airgap.bundle.volumes import listed
 from airgap.cli.inspect_image import Show, inspect_images
 from airgap.cli.invocation import (
     Invocation,
@@ -73,7 +74,7 @@ def inspect(
     async def work(view: EventView) -> Result:
         if not is_bundle:
             return await inspect_images(app, names, show, view, as_json=invocation.json)
-        found = await reading.find()
+        found = await reading.find(whole=False)
         medium = reading.medium(app, found)
         if medium is found.medium and found.is_encrypted:
             return _outside(found, await asyncio.to_thread(read_outside, medium))
@@ -84,7 +85,7 @@ def inspect(
             return Result({"bundle_json": json.loads(encoded)}, [encoded.decode()])
         document = {
             "bundle": str(summary.path),
-            "size": summary.file_size,
+            "size": _size(found),
             "compressed": summary.compressed,
             "has_checksum": summary.has_checksum,
             "encrypted": found.is_encrypted,
@@ -106,18 +107,23 @@ def _is_file_name(text: str) -> bool:
 def _outside(found: FoundBundle, outside: Outside) -> Result:
     document = {
         "bundle": str(found.medium.path),
-        "size": found.medium.size(),
+        "size": _size(found),
         "encrypted": True,
         "recipients": list(outside.recipients),
         "volumes": _volumes_document(found),
     }
     keys = counted(len(outside.recipients), "key")
     lines = [
-        f"bundle    {found.medium.path}  {human_size(found.medium.size())}",
+        f"bundle    {found.medium.path}  {human_size(_size(found))}",
         *_volume_lines(found),
         f"encrypted for {keys} ({', '.join(outside.recipients)}); --identity FILE opens it",
     ]
     return Result(document, lines)
+
+
+def _size(found: FoundBundle) -> int:
+    """Return the bundle's bytes as stored, those of volumes that are not here included."""
+    return found.medium.size() if found.volumes is None else found.volumes.index.size
 
 
 def _volumes_document(found: FoundBundle) -> Document | None:
@@ -125,14 +131,21 @@ def _volumes_document(found: FoundBundle) -> Document | None:
     if volumes is None:
         return None
     index = volumes.index
-    return {"set": index.set_id, "data": len(index.data), "parity": len(index.parity)}
+    return {
+        "set": index.set_id,
+        "data": len(index.data),
+        "parity": len(index.parity),
+        "wanted": [str(volume) for volume in volumes.wanted],
+    }
 
 
 def _volume_lines(found: FoundBundle) -> Iterator[str]:
     if found.volumes is not None:
         index = found.volumes.index
         parity = f" and {len(index.parity)} of parity" if index.parity else ""
-        yield f"volumes   {len(index.data)}{parity}, set {index.set_id}"
+        wanted = listed(found.volumes.wanted)
+        absent = f"; {wanted} not here" if wanted else ""
+        yield f"volumes   {len(index.data)}{parity}, set {index.set_id}{absent}"
 
 
 def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict) -> Iterator[str]:
@@ -140,7 +153,7 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     around = ", zstd around it" if summary.compressed else ""
     around += ", encrypted" if found.is_encrypted else ""
     checksum = "stands beside it" if summary.has_checksum else "IS NOT THERE: is the copy complete?"
-    yield f"bundle    {summary.path}  {human_size(summary.file_size)}{around}"
+    yield f"bundle    {summary.path}  {human_size(_size(found))}{around}"
     yield from _volume_lines(found)
     yield f"id        {manifest.id}  (format 1, {manifest.kind})"
     if manifest.channel is not None:

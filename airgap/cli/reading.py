@@ -47,9 +47,11 @@ class Reading:
     identities: tuple[Path, ...] = ()
     words: tuple[str, ...] = ()
 
-    async def find(self, collection: VolumeCollection | None = None) -> FoundBundle:
+    async def find(
+        self, collection: VolumeCollection | None = None, *, whole: bool = True
+    ) -> FoundBundle:
         """Find the one bundle that is meant; see ``find_bundle``."""
-        return await asyncio.to_thread(find_bundle, self.paths, collection)
+        return await asyncio.to_thread(find_bundle, self.paths, collection, whole=whole)
 
     def medium(self, app: App, found: FoundBundle) -> Medium:
         """Return what is found, decrypted where there is a key.

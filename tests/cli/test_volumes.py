@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from airgap.store.store import Store
+from airgap.usecases.choose import available_references
 from tests.support.command import airgap
 from tests.support.filled_store import filled_store, several_megabytes
 from tests.support.real_registry import real_registry
@@ -33,10 +35,12 @@ async def stick(tmp_path: Path, store: Path) -> Path:
     return folder
 
 
-async def references(store: Path) -> list[str]:
-    """Return what a store holds."""
-    done = await airgap("images", "--store", str(store), "--json")
-    return [entry["reference"] for entry in done.document["images"]] if done.code == 0 else []
+async def references(path: Path) -> list[str]:
+    """Return the names that a store has; none where there is no store."""
+    if not (path / "index.json").exists():
+        return []
+    async with Store.open(path) as store:
+        return sorted(map(str, await available_references(store)))
 
 
 def damage(path: Path) -> None:
@@ -70,6 +74,18 @@ async def test_sticks_come_in_turn(tmp_path: Path, store: Path, stick: Path) -> 
     assert done.code == 0, done.err
     assert await references(isolated) == await references(store)
     assert list((isolated / "airgap" / "incoming").iterdir()) == []
+
+
+async def test_the_first_volume_is_enough_to_see_what_a_bundle_does(stick: Path) -> None:
+    """Inspect reads the head from what is there, and says which volumes are not."""
+    for name in ("b.tar.002", "b.tar.004"):
+        (stick / name).unlink()
+    done = await airgap("inspect", str(stick / "b.tar.001"))
+    assert done.code == 0, done.err
+    assert "; volumes 2, 4 not here" in done.out
+    assert "docker.io/team/web" in done.out or "team/web:1.0" in done.out
+    (stick / "b.tar.001").unlink()
+    assert (await airgap("inspect", str(stick / "b.tar.003"))).code == 5
 
 
 async def test_a_damaged_volume_is_named_and_nothing_is_taken_in(
