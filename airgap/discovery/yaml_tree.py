@@ -78,8 +78,9 @@ def read_documents(text: str) -> Iterator[Tree]:
     """
     try:
         for node in yaml.compose_all(text, Loader=_loader()):
-            if node is not None:
-                yield _Reading().tree(node, 0)
+            tree = _Reading().tree(node, 0)
+            if not (isinstance(tree, Scalar) and not tree.text):
+                yield tree
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise NotYaml(error.problem or "is no YAML", mark.line + 1 if mark else 0) from None
