@@ -58,7 +58,7 @@ apiVersion: batch/v1
 kind: CronJob
 metadata: {name: nightly}
 spec: {jobTemplate: {spec: {template: {spec: {containers: [{image: backup:2, name: b}]}}}}}
-""" % ("ab" * 32)
+""".replace("DIGEST", DIGEST)
 
 
 def test_kubernetes_manifests_of_every_kind() -> None:
@@ -168,7 +168,7 @@ admission:
 prepare: {image: {name: busybox, tag: 1.36}}
 source: {repository: "https://github.com/team/app.git", tag: v1}
 background: {image: /static/background.png}
-""" % ("cd" * 32)
+""".replace("DIGEST", "sha256:" + "cd" * 32)
 
 
 def test_helm_values_in_all_their_spellings() -> None:
