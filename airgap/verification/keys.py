@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,7 +22,7 @@ _Key: TypeAlias = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSA
 
 MIN_RSA_BITS = 2048
 
-_MARK = b"-----BEGIN "
+_PARTS = re.compile(rb"(?=-----BEGIN )")
 _OWN_HASHES: dict[str, hashes.HashAlgorithm] = {
     "secp256r1": hashes.SHA256(),
     "secp384r1": hashes.SHA384(),
@@ -73,9 +74,7 @@ def read_public_keys(pem: bytes, name: str) -> tuple[VerificationKey, ...]:
     Raises:
         ConfigError: there is none, or one that cosign does not make or that is too weak.
     """
-    starts = [at for at in range(len(pem)) if pem.startswith(_MARK, at)]
-    ends = [*starts[1:], len(pem)]
-    keys = tuple(_key(pem[start:end], name) for start, end in zip(starts, ends, strict=True))
+    keys = tuple(_key(part, name) for part in _PARTS.split(pem)[1:])
     if not keys:
         raise ConfigError(
             name, "has no public key", "cosign writes one to cosign.pub: -----BEGIN PUBLIC KEY-----"

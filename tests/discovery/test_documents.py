@@ -43,7 +43,7 @@ spec:
             - name: LOG_LEVEL
               value: info:debug
         - name: sidecar
-          image: registry.example.com:5000/team/sidecar@sha256:%s
+          image: registry.example.com:5000/team/sidecar@DIGEST
           args:
             - --config-reloader-image=quay.io/prometheus-operator/reloader:v0.75
             - --url=https://example.com/path:8080
