@@ -153,8 +153,9 @@ def _found(
 
 
 def _missing(text: str, wanted: Reference | None, images: Sequence[ListedImage]) -> LocalImage:
-    known = [image.reference.familiar for image in images if image.reference.tag is not None]
+    known = [image.reference for image in images if image.reference.tag is not None]
     asked = wanted.familiar if wanted is not None else text
-    near = difflib.get_close_matches(asked, known, 1)
+    near = [name.familiar for name in known if wanted and name.repository == wanted.repository]
+    near = near or difflib.get_close_matches(asked, [name.familiar for name in known], 1)
     hint = f"did you mean {near[0]}?" if near else "`airgap images` lists what is here"
     raise NotFound(asked, "no such image in the store", hint)
