@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from sqlalchemy import Connection, bindparam, select, tuple_, update
 
@@ -42,6 +43,16 @@ class Change:
     manifests: tuple[Manifest, ...] = ()
     members: tuple[Member, ...] = ()
     confirmed: tuple[Digest, ...] = ()
+
+    @classmethod
+    def of_manifest(cls, repository: Repository, manifest: Manifest) -> Self:
+        """Return what a manifest adds that comes into a repository."""
+        digest = manifest.descriptor.digest
+        return cls(
+            added=((digest, manifest.descriptor.size),),
+            manifests=(manifest,),
+            members=(Member(repository, digest, is_manifest=True),),
+        )
 
 
 def apply_changes(

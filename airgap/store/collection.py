@@ -24,8 +24,8 @@ from airgap.store.durable import exclusive_lock, try_lock
 from airgap.store.lookups import sizes_of
 from airgap.store.os_errors import explained
 from airgap.store.places import PARTIAL, TEMPORARY, Places
-from airgap.store.sessions import oldest_session
-from airgap.store.store import USE_RESOLUTION, Store
+from airgap.store.sessions import USE_RESOLUTION, oldest_session
+from airgap.store.store import Store
 from airgap.store.uploads import expire_uploads
 
 HOUR = 3600.0

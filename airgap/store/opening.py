@@ -7,6 +7,7 @@ of it is lacking.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import uuid
 from contextlib import ExitStack, suppress
@@ -23,6 +24,7 @@ from airgap.store.layout import MARKER, write_index
 from airgap.store.migrations import migrate
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
+from airgap.store.threads import settled
 
 _REBUILD = "take it over with `airgap store rebuild`, which reads the layout and makes a catalog"
 
@@ -75,6 +77,17 @@ def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
             if not places.marker.exists():
                 replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
         return OpenStore(places, database, store_id, writable, stack.pop_all())
+
+
+async def open_in_thread(path: Path, *, create: bool, sync: bool) -> OpenStore:
+    """Open a store without blocking; cancelling leaves nothing open."""
+    opening = asyncio.ensure_future(asyncio.to_thread(open_store, path, create=create, sync=sync))
+    try:
+        return await settled(opening)
+    except asyncio.CancelledError:
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().held.close()
+        raise
 
 
 def _check_place(places: Places, *, create: bool) -> None:

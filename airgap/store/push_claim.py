@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +92,16 @@ class StorePushClaim:
     async def reach_back_to(self, began: float | None) -> None:
         """Keep what was put or relied on since then; None lets go."""
         await self.threads.ask(self.file.reach_back_to, began)
+
+
+@asynccontextmanager
+async def claim_for_pushes(places: Places, threads: Threads) -> AsyncIterator[StorePushClaim]:
+    """Have a claim, which takes over those of servers that are gone, until the block ends."""
+    file = PushClaim(places)
+    try:
+        yield StorePushClaim(file, await threads.ask(file.inherit), threads)
+    finally:
+        await threads.ask(file.close)
 
 
 def read_claim(path: Path) -> tuple[float | None, bool]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import uuid
 from pathlib import Path
 
@@ -16,6 +17,14 @@ from airgap.store.durable import shared_lock, try_lock
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.push_claim import SUFFIX, read_claim
+
+USE_RESOLUTION = 300.0
+"""Seconds by which the catalog's idea of a last use may lag; spares most writes for reading."""
+
+
+def is_recent(used: float) -> bool:
+    """Tell whether a last use is so young that another one is not written."""
+    return used > time.time() - USE_RESOLUTION
 
 
 class Session:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
 
@@ -32,17 +32,14 @@ from airgap.store.changes import Change, Member, move_tags
 from airgap.store.committer import Committer, Operation, SmallFile, StagedFile
 from airgap.store.durable import free_bytes
 from airgap.store.intake import SMALL_SIZE, Intake
-from airgap.store.opening import OpenStore, open_store
+from airgap.store.opening import OpenStore, open_in_thread
 from airgap.store.publisher import Publisher
-from airgap.store.push_claim import PushClaim, StorePushClaim
+from airgap.store.push_claim import StorePushClaim, claim_for_pushes
 from airgap.store.pushed import name_pushed
 from airgap.store.reader import open_reader, read_small
-from airgap.store.sessions import Session
-from airgap.store.threads import Threads, settled
+from airgap.store.sessions import Session, is_recent
+from airgap.store.threads import Threads
 from airgap.store.uploads import StoreUpload, Uploads
-
-USE_RESOLUTION = 300.0
-"""Seconds by which the catalog's idea of a last use may lag; spares most writes for reading."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -97,7 +94,7 @@ class Store:
             NotPermitted: the folder cannot be read, or a store cannot be made there.
             StoreUnusable: it is a file, something else than a store, or another version's.
         """
-        found = await _open(path, create=create, sync=sync)
+        found = await open_in_thread(path, create=create, sync=sync)
         store = cls(found, sync=sync, long_lived=long_lived)
         try:
             yield store
@@ -122,16 +119,10 @@ class Store:
         finally:
             await self.threads.ask(self.session.end)
 
-    @asynccontextmanager
-    async def push_claim(self) -> AsyncIterator[StorePushClaim]:
+    def push_claim(self) -> AbstractAsyncContextManager[StorePushClaim]:
         """Have a claim for unfinished pushes of a server's clients, see ``KeepsForPushes``."""
         self._require_writable()
-        file = PushClaim(self.places)
-        try:
-            inherited = await self.threads.ask(file.inherit)
-            yield StorePushClaim(file, inherited, self.threads)
-        finally:
-            await self.threads.ask(file.close)
+        return claim_for_pushes(self.places, self.threads)
 
     async def settle(self) -> None:
         """Wait until all that was put is on disk and in the catalog."""
@@ -194,7 +185,7 @@ class Store:
         used = await self._ask(graph.holds, repository, descriptor, platforms)
         if used is None:
             return False
-        return _is_recent(used) or descriptor.digest in await self._rely_on([descriptor.digest])
+        return is_recent(used) or descriptor.digest in await self._rely_on([descriptor.digest])
 
     async def missing(
         self, repository: Repository, blobs: Sequence[Descriptor]
@@ -206,7 +197,7 @@ class Store:
         await self._claim()
         await self._publisher.arrived(digests)
         found = await self._ask(lookups.belonging, repository, digests)
-        aged = [digest for digest, used in found.items() if not _is_recent(used)]
+        aged = [digest for digest, used in found.items() if not is_recent(used)]
         there = found.keys() - set(aged) | await self._rely_on(aged)
         return digests - there
 
@@ -251,8 +242,8 @@ class Store:
     async def put_manifest(self, repository: Repository, manifest: Manifest) -> None:
         """Take in one manifest byte for byte."""
         await self._claim(required=True)
-        change, files = _arrival(repository, manifest)
-        await self._commit(Operation(change, files))
+        file = SmallFile(manifest.descriptor.digest, manifest.raw)
+        await self._commit(Operation(Change.of_manifest(repository, manifest), (file,)))
 
     async def publish_manifest(
         self, repository: Repository, manifest: Manifest, tags: Sequence[str] = ()
@@ -263,8 +254,9 @@ class Store:
         def act(connection: Connection, _: frozenset[Digest]) -> None:
             name_pushed(connection, repository, manifest, tags, time.time())
 
-        change, files = _arrival(repository, manifest)
-        await self._commit(Operation(change, files, act=act, renames=True))
+        file = SmallFile(manifest.descriptor.digest, manifest.raw)
+        change = Change.of_manifest(repository, manifest)
+        await self._commit(Operation(change, (file,), act=act, renames=True))
 
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
         """Let names stand for manifests, all in one transaction, and in ``index.json``.
@@ -318,7 +310,7 @@ class Store:
         if use is None:
             return None
         size, used = use
-        here = _is_recent(used) or digest in await self._rely_on([digest])
+        here = is_recent(used) or digest in await self._rely_on([digest])
         return size if here else None
 
     async def mount_blob(
@@ -404,27 +396,3 @@ class Store:
                 return query(connection, *args, **kwargs)
 
         return await self.threads.ask(run)
-
-
-def _arrival(repository: Repository, manifest: Manifest) -> tuple[Change, tuple[SmallFile]]:
-    digest = manifest.descriptor.digest
-    change = Change(
-        added=((digest, manifest.descriptor.size),),
-        manifests=(manifest,),
-        members=(Member(repository, digest, is_manifest=True),),
-    )
-    return change, (SmallFile(digest, manifest.raw),)
-
-
-async def _open(path: Path, *, create: bool, sync: bool) -> OpenStore:
-    opening = asyncio.ensure_future(asyncio.to_thread(open_store, path, create=create, sync=sync))
-    try:
-        return await settled(opening)
-    except asyncio.CancelledError:
-        if not opening.cancelled() and opening.exception() is None:
-            opening.result().held.close()
-        raise
-
-
-def _is_recent(used: float) -> bool:
-    return used > time.time() - USE_RESOLUTION

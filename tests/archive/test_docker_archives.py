@@ -27,8 +27,8 @@ from airgap.oci.reference import Reference
 from tests.archive.moving import carry, named, write_archive
 from tests.archive.peers import busybox_image, busybox_layer, run
 from tests.archive.test_hostile_archives import NAME, plain_layer, saved
-from tests.support.engines import docker_engine
 from tests.support import images
+from tests.support.engines import docker_engine
 from tests.support.images import BuiltImage
 from tests.support.memory import MemorySource
 
