@@ -12,7 +12,7 @@ import click
 from airgap.app import App
 from airgap.bundle.identity import BundleIdentity, creation_time
 from airgap.bundle.writer import BundleReport, BundleWriter
-from airgap.cli.export_channel import Packing, export_channel, read_request
+from airgap.cli.export_channel import Packing, export_channel
 from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
@@ -23,6 +23,7 @@ from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
 from airgap.operations.documents import copy_document, plan_document
 from airgap.operations.sizes import counted, human_size
+from airgap.operations.statements import read_request
 from airgap.operations.summaries import omitted_lines
 from airgap.usecases.delivery import DeliveryRequest
 from airgap.usecases.export import ExportRequest, plan_export
@@ -113,7 +114,9 @@ def export(
     async def work(view: EventView) -> Result:
         async with app.open_store() as store:
             if channel is not None and name is not None:
-                asked = read_request(request_file) if request_file is not None else None
+                asked = (
+                    read_request(app, request_file, view.emit) if request_file is not None else None
+                )
                 next_one = DeliveryRequest(name, request, channel.policy, full, since, asked)
                 target = None if dry_run else path
                 packing = Packing(target, identity, options, sign, keep=channel.keep)

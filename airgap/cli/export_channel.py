@@ -12,13 +12,11 @@ from airgap.bundle.format import Change
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.ledger import DeliveryRecord, KeepRules
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.statements import Request, decode_statement
 from airgap.bundle.writer import Signer
 from airgap.cli.output import Result
 from airgap.cli.progress import EventView
 from airgap.cli.wrapping import written_document, written_lines
 from airgap.config.transfer import KeepSection
-from airgap.errors import UsageError
 from airgap.operations.documents import Document, copy_document, plan_document
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import omitted_lines
@@ -33,7 +31,6 @@ from airgap.usecases.delivery import (
     reconcile,
 )
 from airgap.usecases.retention import retire
-from airgap.usecases.statements import read_statement_file
 
 _WORDS = {
     Change.ADDED: "new",
@@ -60,19 +57,6 @@ class Packing:
     options: WriteOptions
     sign: Signer | None = None
     keep: KeepSection = field(default_factory=KeepSection)
-
-
-def read_request(path: Path) -> Request:
-    """Read the file of a request.
-
-    Raises:
-        UsageError: it is a receipt.
-        ContentMismatch: it is neither.
-    """
-    said = decode_statement(read_statement_file(path), str(path)).said
-    if not isinstance(said, Request):
-        raise UsageError(str(path), "is a receipt", "`airgap receipt apply` takes it in")
-    return said
 
 
 async def export_channel(

@@ -8,20 +8,15 @@ from pathlib import Path
 
 import click
 
-from airgap.app import App
-from airgap.bundle.keys import load_public_key
-from airgap.bundle.signatures import SignaturePolicy
-from airgap.bundle.statements import Receipt, Request, Statement, decode_statement
+from airgap.bundle.statements import Receipt, Request, Statement
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
-from airgap.config.transfer import ExportChannel
-from airgap.errors import UsageError
 from airgap.operations.documents import Document
 from airgap.operations.sizes import counted
+from airgap.operations.statements import read_receipt, read_statement
 from airgap.store.ledger import StoreLedger
 from airgap.usecases.receipts import ReceiptReport, apply_receipt
-from airgap.usecases.statements import read_statement_file, require_signatures
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…"
@@ -46,11 +41,10 @@ def apply(invocation: Invocation, *, files: tuple[Path, ...]) -> int:
     app = invocation.app()
 
     async def work(view: EventView) -> Result:
-        del view
         reports: list[ReceiptReport] = []
         async with app.open_store() as store:
             for file in files:
-                said = read_receipt(app, file)
+                said = read_receipt(app, file, view.emit)
                 reports.append(await apply_receipt(said, StoreLedger(store), time.time()))
         documents = [_applied_document(report) for report in reports]
         lines = [line for report in reports for line in _applied_lines(report)]
@@ -67,41 +61,11 @@ def show(invocation: Invocation, *, files: tuple[Path, ...]) -> int:
 
     async def work(view: EventView) -> Result:
         del view
-        statements = [_read(file) for file in files]
+        statements = [read_statement(file) for file in files]
         lines = [line for statement in statements for line in _shown_lines(statement)]
         return Result({"statements": [_shown_document(s) for s in statements]}, lines)
 
     return perform(invocation, "receipt show", work)
-
-
-def read_receipt(app: App, file: Path) -> Receipt:
-    """Read the file of a receipt, and check its signatures.
-
-    Raises:
-        UsageError: it is a request.
-        ContentMismatch: it is neither.
-        Refused: too few of the channel's signers have signed it.
-    """
-    statement = _read(file)
-    said = statement.said
-    if not isinstance(said, Receipt):
-        raise UsageError(
-            str(file),
-            "is a request",
-            f"`airgap export {said.channel} --request {file}` answers it",
-        )
-    require_signatures(statement, str(file), statement_policy(app, said.channel))
-    return said
-
-
-def statement_policy(app: App, channel: str) -> SignaturePolicy:
-    """Return whose signatures count under what a channel's destination says."""
-    section = app.config.exports.get(channel) or ExportChannel()
-    return SignaturePolicy(tuple(map(load_public_key, section.signers)), section.threshold)
-
-
-def _read(file: Path) -> Statement:
-    return decode_statement(read_statement_file(file), str(file))
 
 
 def _applied_document(report: ReceiptReport) -> Document:

@@ -181,6 +181,26 @@ async def test_signed_receipts_are_required_where_signers_are_configured(site: S
     assert done.document["receipts"][0]["news"]
 
 
+async def test_requests_want_the_same_signatures(site: Site) -> None:
+    """Nobody else can make the sender rely on what the destination does not hold."""
+    key = site.folder / "plant"
+    assert (await airgap("keygen", str(key), "--no-passphrase")).code == 0
+    site.configure(export="signers: plant.pub\npolicy: assume-delivered")
+    await site.publish(FIRST)
+    await site.export()
+    await site.publish(SECOND)
+    await site.export()
+    assert (await site.take_in(2)).code == 15
+    request = site.folder / "outbox" / "plant-2.request"
+    refused = await site.on_connected("export", "plant", "--request", str(request), "--force")
+    assert refused.code == 15, refused.out
+    site.configure(
+        export="signers: plant.pub\npolicy: assume-delivered", imports="sign: {with: plant.key}"
+    )
+    assert (await site.take_in(2)).code == 15
+    assert (await site.export("--request", str(request)))["sequence"] == 3
+
+
 async def test_removals_are_previewed_and_applied_by_the_config(site: Site) -> None:
     """``--dry-run`` tells what would go; nothing goes before, and nothing else goes after."""
     site.configure(imports="removals: apply", export="policy: assume-delivered")
