@@ -119,7 +119,7 @@ class FeedPayload(aiohttp.Payload):
 
     async def _send_file(self, writer: AbstractStreamWriter, region: FileRegion) -> None:
         try:
-            file = await asyncio.to_thread(_open_for_reading, region)
+            file = await _opened(region)
         except OSError as error:
             self._blame_source(error)
         with file:
@@ -186,6 +186,21 @@ async def _let_answers_in() -> None:
     # to notice that an answer is there, and one to read it.
     for _ in range(2):
         await asyncio.sleep(0)
+
+
+async def _opened(region: FileRegion) -> io.FileIO:
+    opening = asyncio.create_task(asyncio.to_thread(_open_for_reading, region))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        # The thread goes on; what it has opened would stay open.
+        opening.add_done_callback(_close_opened)
+        raise
+
+
+def _close_opened(opening: asyncio.Task[io.FileIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _open_for_reading(region: FileRegion) -> io.FileIO:
