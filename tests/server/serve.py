@@ -1,4 +1,4 @@
-"""Serve a store until standard input ends: ``python -m tests.server.serve STORE``."""
+"""Serve a store until standard input ends: ``python -m tests.server.serve STORE [nosync]``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from airgap.server import running_registry
 from airgap.store.store import Store
 
 
-async def _serve(path: Path) -> None:
+async def _serve(path: Path, *, sync: bool) -> None:
     async with (
-        Store.open(path, create=True, long_lived=True) as store,
+        Store.open(path, create=True, sync=sync, long_lived=True) as store,
         running_registry(store) as registry,
     ):
         sys.stdout.write(f"{registry.url}\n")
@@ -21,4 +21,4 @@ async def _serve(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    asyncio.run(_serve(Path(sys.argv[1]), sync="nosync" not in sys.argv[2:]))
