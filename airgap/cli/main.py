@@ -46,6 +46,7 @@ _COMMANDS = {
         "airgap.cli.mirrors:mirrors",
         "Print the config by which runtimes pull what was pushed.",
     ),
+    "daemon": ("airgap.cli.daemon:daemon", "Do it all by itself: schedules, folders, sticks."),
     "store": ("airgap.cli.store:store", "Check, repair, tidy and rebuild the local store."),
     "config": ("airgap.cli.config:config", "Check the config; print an example or the schema."),
     "login": ("airgap.cli.login:login", "Log in to a registry."),

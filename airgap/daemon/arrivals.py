@@ -7,6 +7,7 @@ time.
 
 from __future__ import annotations
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,9 @@ from typing import TypeAlias
 
 from airgap.bundle.checksum import CHECKSUM_SUFFIX
 from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
+
+_DIGITS = 32
+"""Hexadecimal digits that are enough to tell the bundles of a folder apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +105,19 @@ class Delivery:
     """One bundle that has arrived, on one medium or on several at once.
 
     Attributes:
-        fingerprint: a digest of its checksum file or index, which tells it from others.
+        bundle: tells it from other bundles: a digest of its checksum file or index.
+        state: tells what is there of it, and whether that has been copied anew.
         members: where it lies; several only where it came in volumes.
     """
 
-    fingerprint: str
+    bundle: str
+    state: str
     members: tuple[Candidate, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Both in one."""
+        return f"{self.bundle}-{self.state}"
 
     @property
     def path(self) -> Path:
@@ -120,22 +131,31 @@ class Delivery:
             return (self.path,)
         return tuple(path for m in self.members for path in (m.key, *m.content))
 
-    @property
-    def pieces(self) -> frozenset[str]:
-        """The names of the files that hold it; more volumes are more than before."""
-        return frozenset(path.name for member in self.members for path in member.content)
 
-
-def deliveries(found: Mapping[Candidate, str]) -> list[Delivery]:
+def deliveries(found: Mapping[Candidate, str], look: Look) -> list[Delivery]:
     """Put volumes together that came on several media at once.
 
     Args:
         found: each candidate with a digest of its key's content.
+        look: what the files are like.
     """
     groups: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in sorted(found, key=lambda candidate: candidate.path):
-        groups[found[candidate]].append(candidate)
+        if candidate.in_volumes:
+            groups[found[candidate]].append(candidate)
+        else:
+            # Each copy counts, as one of them may be damaged.
+            groups[f"{found[candidate]} {candidate.path}"].append(candidate)
     return [
-        Delivery(digest, tuple(members if members[0].in_volumes else members[:1]))
+        Delivery(digest.partition(" ")[0][:_DIGITS], _state(members, look), tuple(members))
         for digest, members in groups.items()
     ]
+
+
+def _state(members: Iterable[Candidate], look: Look) -> str:
+    told = sorted(
+        f"{path.name} {look[path].size} {look[path].modified}"
+        for member in members
+        for path in member.content
+    )
+    return hashlib.sha256("\n".join(told).encode("utf-8", "surrogateescape")).hexdigest()[:_DIGITS]

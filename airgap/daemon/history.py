@@ -119,7 +119,7 @@ class Arrival:
 
     Attributes:
         folder: the folder's name.
-        fingerprint: what tells this bundle from others.
+        fingerprint: tells this bundle from others, and after a hyphen what was there of it.
         path: where it lay.
         outcome: what became of it.
         reason: why, where it was not taken in.
@@ -327,7 +327,10 @@ class History:
     # Arrivals
 
     def arrived(self, arrival: Arrival) -> None:
-        """Remember what became of a bundle."""
+        """Remember what became of a bundle.
+
+        Once it is taken in, what it waited for or failed of before is forgotten.
+        """
         row = {
             "folder": arrival.folder,
             "fingerprint": arrival.fingerprint,
@@ -339,6 +342,15 @@ class History:
         }
         changing = ("path", "outcome", "reason", "seen", "run")
         with self._database.writing() as connection:
+            if arrival.outcome is Outcome.SUCCEEDED:
+                bundle = arrival.fingerprint.partition("-")[0]
+                connection.execute(
+                    delete(_arrivals).where(
+                        _arrivals.c.folder == arrival.folder,
+                        _arrivals.c.fingerprint.startswith(bundle, autoescape=True),
+                        _arrivals.c.outcome != Outcome.REFUSED.value,
+                    )
+                )
             insert_or_replace(connection, _arrivals, [row], replaced=changing)
 
     def arrivals(self, folder: str | None = None) -> Sequence[Arrival]:

@@ -7,7 +7,6 @@ import os
 import re
 import socket
 import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -145,7 +144,11 @@ def logging_to(
 
 def make_logger(sink: TextIO | JournalWriter, level: int = logging.INFO) -> Logger:
     """Return a logger that writes where it is told, and whose secrets are hidden."""
-    processors: list[Processor] = [structlog.processors.add_log_level, Redaction()]
+    processors: list[Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        Redaction(),
+    ]
     if isinstance(sink, JournalWriter):
         processors.append(JournalRenderer())
         target: Any = sink
@@ -189,8 +192,3 @@ class _Bridge(logging.Handler):
         if record.exc_info is not None and record.exc_info[0] is not None:
             fields["exception"] = self.format(record)
         self._logger.log(record.levelno, record.getMessage(), **fields)
-
-
-def standard_error() -> TextIO:
-    """Return where a service logs."""
-    return sys.stderr

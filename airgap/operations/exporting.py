@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,8 +58,8 @@ async def export_next(
 ) -> Exported:
     """Write the next bundle of a channel, unless it would say nothing new.
 
-    Nothing new is what the destination has confirmed, and what the last bundle says already; into a
-    folder that is named, the latter is written again.
+    Nothing new is what the destination has confirmed, and what the last bundle says already, while
+    it can still be carried; where a folder is named, from there.
 
     Args:
         app: the program's config and places.
@@ -90,7 +90,7 @@ async def export_next(
         ledger = StoreLedger(store)
         await reconcile(channel, ledger)
         planned = await plan_next(request, store, ledger)
-        if await _says_nothing_new(planned, ledger, again=folder is not None):
+        if await _says_nothing_new(planned, ledger, folder):
             return Exported(planned, None)
         await watcher.ask(_proposal(planned, path))
         report = await deliver(
@@ -138,25 +138,28 @@ def _path(section: ExportChannel, channel: str, now: datetime, folder: Path | No
     return path
 
 
-async def _says_nothing_new(planned: PlannedDelivery, ledger: Ledger, *, again: bool) -> bool:
+async def _says_nothing_new(planned: PlannedDelivery, ledger: Ledger, folder: Path | None) -> bool:
     increment = planned.delivery.increment
     unchanged = all(named.change is Change.UNCHANGED for named in increment.references)
     if increment.base is not None and unchanged and not planned.delivery.carried.items:
         return True
-    last = _last_written((await ledger.status(planned.channel)).history)
-    if again or last is None:
+    history = (await ledger.status(planned.channel)).history
+    last = history[-1] if history else None
+    if last is None or not await asyncio.to_thread(_is_there, last, folder):
         return False
     holding = await ledger.holding(last)
     names = {root.reference: root.descriptor for root in planned.delivery.carried.roots}
     return holding.names == names and holding.content == planned.delivery.content
 
 
-def _last_written(history: Sequence[DeliveryRecord]) -> DeliveryRecord | None:
-    """Return the newest bundle, if it is still to be had or has arrived."""
-    last = history[-1] if history else None
-    if last is None or last.standing is Standing.ANNOUNCED:
-        return None
-    return last if last.files or last.standing is Standing.CONFIRMED else None
+def _is_there(record: DeliveryRecord, folder: Path | None) -> bool:
+    """Tell whether a bundle has arrived, or can be carried; from the folder, if one is named."""
+    if record.standing is not Standing.EXPORTED:
+        return record.standing is Standing.CONFIRMED and folder is None
+    return bool(record.files) and all(
+        file.path.exists() and (folder is None or file.path.parent == folder.absolute())
+        for file in record.files
+    )
 
 
 def _proposal(planned: PlannedDelivery, path: Path) -> dict[str, object]:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from airgap.app import App
 from airgap.config.mirroring import MirrorEntry
 from airgap.content.copy_images import CopyLimits
-from airgap.content.report import CopyReport
+from airgap.content.report import CopyReport, joined
 from airgap.errors import UsageError
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingTarget, Watcher
 from airgap.usecases.mirror import mirror, select
 from airgap.usecases.mirror_entries import read_entries
+from airgap.usecases.pull import from_engine
 
 
 def matching_entries(entries: Sequence[MirrorEntry], pattern: str) -> list[MirrorEntry]:
@@ -60,8 +61,14 @@ async def mirror_configured(
     ):
         selection = await select(order.wanted, upstream, watcher.emit)
         target = AskingTarget(store, watcher.ask)
-        return await mirror(selection, upstream, target, limits, watcher.emit, mirrored=store)
+        mirrored = await mirror(selection, upstream, target, limits, watcher.emit, mirrored=store)
+        taken = await from_engine(order.engine, app, target, watcher.emit)
+        return joined((mirrored, taken))
 
 
 def _names(entry: MirrorEntry) -> list[object]:
-    return [name for name in (entry.repository, *entry.references, *entry.from_file) if name]
+    return [
+        name
+        for name in (entry.repository, *entry.references, *entry.engine, *entry.from_file)
+        if name
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 _STEP = 1000
+_LONGEST_SECONDS = 120
 _AGES = (
     ("year", 365 * 86400),
     ("month", 30 * 86400),
@@ -34,6 +35,31 @@ def human_age(age: timedelta) -> str:
         if seconds >= length:
             return f"{counted(int(seconds // length), unit)} ago"
     return "just now"
+
+
+def human_ahead(ahead: timedelta) -> str:
+    """Return how far off something is: ``in 3 days``, in its largest whole unit."""
+    seconds = ahead.total_seconds()
+    for unit, length in _AGES:
+        if seconds >= length:
+            return f"in {counted(int(seconds // length), unit)}"
+    return "now"
+
+
+def human_span(seconds: float) -> str:
+    """Return how long something takes: ``2 days``, ``90 seconds``, ``1.4 s``, ``3 min 20 s``.
+
+    A whole number of minutes, hours or days is told in that unit.
+    """
+    whole = int(seconds)
+    for unit, length in _AGES[3:]:
+        if seconds == whole and whole >= length and whole % length == 0:
+            return counted(whole // length, unit)
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < _LONGEST_SECONDS:
+        return f"{seconds:.1f} s"
+    return f"{whole // 60} min {whole % 60} s"
 
 
 def counted(number: int, noun: str) -> str:
