@@ -24,7 +24,7 @@ from airgap.cli.reading import (
 )
 from airgap.content.events import Note
 from airgap.oci.name_mapping import Destination
-from airgap.usecases.engine_handover import ENGINE
+from airgap.usecases.pull import ENGINE
 
 
 @click.command("import")

@@ -18,7 +18,7 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.config.mirroring import MirrorEntry
 from airgap.content.copy_images import CopyLimits
-from airgap.content.report import CopyReport
+from airgap.content.report import CopyReport, joined
 from airgap.content.walk import WalkRules
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
@@ -33,6 +33,7 @@ from airgap.operations.summaries import copy_lines, failure_lines
 from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
 from airgap.usecases.mirror_entries import read_entries
+from airgap.usecases.pull import ENGINE, EngineWanted, from_engine
 
 
 @click.command()
@@ -75,15 +76,20 @@ def mirror(
 
     REF is a reference such as alpine:3.19 or quay.io/team/app@sha256:…; with --tags, --semver or
     --newest it is a repository whose tags are chosen, or a pattern of repositories (quay.io/team/*)
-    where the registry has a catalog. Without any REF the config's `mirror` entries are taken. What
-    the store has already is not fetched again, and one image that fails does not stop the others.
-    Signatures, SBOMs and attestations come along, those that cosign keeps under tags too.
+    where the registry has a catalog. docker-daemon:NAME is an image of the Docker Engine. Without
+    any REF the config's `mirror` entries are taken. What the store has already is not fetched
+    again, and one image that fails does not stop the others. Signatures, SBOMs and attestations
+    come along, those that cosign keeps under tags too.
     """
     app = invocation.app()
     tags = _selection(globs, ranges, newest, newest_by)
     walk = WalkRules(platforms, rewrite_index=rewrite_index)
     referrers = not no_referrers
-    named = _from_arguments(references, tags, walk, referrers=referrers)
+    in_engine = [found for text in references if (found := EngineWanted.parse(text, walk))]
+    elsewhere = [text for text in references if not text.startswith(ENGINE)]
+    named = _from_arguments(elsewhere, tags, walk, referrers=referrers)
+    if in_engine and tags is not None:
+        raise UsageError(ENGINE, "has no tags to choose from", "name each image of the engine")
     if not references and (tags is not None or platforms or rewrite_index):
         raise UsageError("", "options that choose images need a REF", "name what to mirror")
     entries = () if references else _entries(app)
@@ -92,16 +98,17 @@ def mirror(
         order = await read_entries(entries, referrers=referrers)
         for note in order.notes:
             view.emit(note)
-        wanted = [*named, *order.wanted]
+        wanted, engine = [*named, *order.wanted], [*in_engine, *order.engine]
         async with app.registries(view.emit) as upstream:
             selection = await select(wanted, upstream, view.emit)
             if dry_run:
-                return _preview(selection)
+                return _preview(selection, engine)
             async with app.open_store(create=True) as store, store.writing():
                 limits = CopyLimits(recheck=recheck)
-                report = await mirror_images(
+                mirrored = await mirror_images(
                     selection, upstream, store, limits, view.emit, mirrored=store
                 )
+                report = joined((mirrored, await from_engine(engine, app, store, view.emit)))
         return Result(copy_document(report), copy_lines(report, "mirrored"), report.error())
 
     return perform(invocation, "mirror", work)
@@ -151,10 +158,11 @@ def _entries(app: App) -> Sequence[MirrorEntry]:
     return app.config.mirror
 
 
-def _preview(selection: Selection) -> Result:
+def _preview(selection: Selection, engine: Sequence[EngineWanted]) -> Result:
     document: Document = {
         "dry_run": True,
         "images": [str(image.source) for image in selection.images],
+        "engine": [str(wanted.name) for wanted in engine],
         "repositories": [
             {
                 "repository": str(choice.repository),
@@ -174,10 +182,10 @@ def _preview(selection: Selection) -> Result:
         ],
     }
     error = CopyReport(selection.failures).error() if selection.failures else None
-    return Result(document, _preview_lines(selection), error)
+    return Result(document, _preview_lines(selection, engine), error)
 
 
-def _preview_lines(selection: Selection) -> Iterator[str]:
+def _preview_lines(selection: Selection, engine: Sequence[EngineWanted]) -> Iterator[str]:
     for choice in selection.choices:
         yield f"{choice.repository.familiar}:"
         for tag in choice.chosen.taken:
@@ -188,5 +196,8 @@ def _preview_lines(selection: Selection) -> Iterator[str]:
     for image in selection.images:
         if image.source.repository not in listed:
             yield f"  take   {image.source.familiar}"
+    for wanted in engine:
+        yield f"  take   {ENGINE}{wanted.name}"
     yield from failure_lines(selection.failures)
-    yield f"{counted(len(selection.images), 'image')} would be mirrored; nothing was written"
+    count = counted(len(selection.images) + len(engine), "image")
+    yield f"{count} would be mirrored; nothing was written"

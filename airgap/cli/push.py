@@ -32,8 +32,8 @@ from airgap.store.listing import list_images
 from airgap.store.push_record import record_pushes
 from airgap.store.store import Store
 from airgap.usecases.audit import AuditReport
-from airgap.usecases.engine_handover import ENGINE
 from airgap.usecases.engine_load import EngineImage, load_into_engine
+from airgap.usecases.pull import ENGINE
 from airgap.usecases.push import PushReport, PushRequest, plan_push
 from airgap.usecases.push import push as push_images
 from airgap.usecases.push_names import PushWords, push_names

@@ -26,6 +26,8 @@ from airgap.oci.platform_filter import Platforms
 from airgap.oci.selection import Newest, Order, TagFilter, TagSelection
 
 _EVERY_TAG = "all"
+_ENGINE = "docker-daemon:"
+_NUMBERS = {2: "two", 3: "three", 4: "four"}
 
 
 class NewestSection(Section):
@@ -143,9 +145,9 @@ class VerifySection(Section):
 
 
 class MirrorEntry(Section):
-    """What to mirror: `references`, a `repository` with `tags`, or `from-file`.
+    """What to mirror: `references`, a `repository` with `tags`, `engine`, or `from-file`.
 
-    Text alone is one reference.
+    Text alone is one reference; `docker-daemon:NAME` is one image of the Docker Engine.
     """
 
     model_config = also_written_as("string")
@@ -168,6 +170,9 @@ class MirrorEntry(Section):
     references: Annotated[tuple[Image, ...], OneOrMany] = ()
     """References with tag or digest; with neither, the tag `latest`."""
 
+    engine: Annotated[tuple[Image, ...], OneOrMany] = ()
+    """Images of the Docker Engine that `DOCKER_HOST` names, else of this machine's."""
+
     from_file: Annotated[tuple[FilePath, ...], OneOrMany] = ()
     """Files or folders whose images are taken: Kubernetes manifests, Helm charts and values,
     docker-compose files, lists. `airgap images find PATH` shows what that is."""
@@ -189,6 +194,8 @@ class MirrorEntry(Section):
     @model_validator(mode="before")
     @classmethod
     def _reference_alone(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith(_ENGINE):
+            return {"engine": [value.removeprefix(_ENGINE)]}
         return {"references": [value]} if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -196,6 +203,7 @@ class MirrorEntry(Section):
         given = {
             "repository": self.repository is not None,
             "references": bool(self.references),
+            "engine": bool(self.engine),
             "from-file": bool(self.from_file),
         }
         sources = [name for name, is_given in given.items() if is_given]
@@ -204,7 +212,7 @@ class MirrorEntry(Section):
         if len(sources) > 1:
             raise value_error(
                 f"has {' and '.join(sources)}",
-                f"make {'two' if len(sources) == 2 else 'three'} entries of it",  # noqa: PLR2004 - words
+                f"make {_NUMBERS[len(sources)]} entries of it",
             )
         if self.repository is None and self.tags is not None:
             raise value_error("has tags without repository", "references carry their own tags")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -108,3 +109,13 @@ class CopyReport:
             f"{len(failures)} of {len(self.images)} images failed",
             "each of them is listed with its cause; the others are complete",
         )
+
+
+def joined(reports: Iterable[CopyReport]) -> CopyReport:
+    """Return several copies as one: their images in order, their traffic summed."""
+    images: list[ImageResult] = []
+    traffic = Traffic()
+    for report in reports:
+        images += report.images
+        traffic.add(report.traffic)
+    return CopyReport(tuple(images), traffic)

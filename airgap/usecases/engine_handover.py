@@ -13,10 +13,8 @@ from airgap.oci.platform import Platform
 from airgap.usecases import evidence as found
 from airgap.usecases.engine_load import EngineImage, load_into_engine
 from airgap.usecases.handover import Handover
+from airgap.usecases.pull import ENGINE
 from airgap.usecases.reception import Journal
-
-ENGINE = "docker-daemon:"
-"""How a person, and a report, names the engine as a destination."""
 
 
 async def hand_to_engine(

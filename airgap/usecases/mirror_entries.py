@@ -14,6 +14,7 @@ from airgap.oci.reference import Reference
 from airgap.oci.selection import TagSelection
 from airgap.usecases.find_images import find_images
 from airgap.usecases.mirror import Wanted
+from airgap.usecases.pull import EngineWanted
 from airgap.usecases.upstream_signatures import SignaturePolicy
 
 
@@ -23,11 +24,13 @@ class MirrorOrder:
 
     Attributes:
         wanted: one for each entry.
+        engine: images of the Docker Engine.
         findings: what the files that entries name have in them, and what of that is not understood.
     """
 
     wanted: tuple[Wanted, ...]
     findings: Findings
+    engine: tuple[EngineWanted, ...] = ()
 
     @property
     def notes(self) -> Iterator[Note]:
@@ -53,8 +56,13 @@ async def read_entries(entries: Sequence[MirrorEntry], *, referrers: bool = True
         NotFound: a file is not there, or names no image.
     """
     wanted: list[Wanted] = []
+    engine: list[EngineWanted] = []
     findings = Findings()
     for entry in entries:
+        if entry.engine:
+            walk = WalkRules(entry.platform_choice, rewrite_index=entry.rewrite_index)
+            engine += (EngineWanted(name, walk) for name in entry.engine)
+            continue
         references: tuple[Reference, ...] = entry.references
         if entry.from_file:
             found = await find_images(entry.from_file)
@@ -72,4 +80,4 @@ async def read_entries(entries: Sequence[MirrorEntry], *, referrers: bool = True
                 await SignaturePolicy.of_files(entry.verify.key) if entry.verify else None,
             )
         )
-    return MirrorOrder(tuple(wanted), findings)
+    return MirrorOrder(tuple(wanted), findings, tuple(engine))

@@ -9,19 +9,23 @@ from airgap.content import events
 from airgap.content.copy_images import CopyLimits
 from airgap.content.events import Emit
 from airgap.content.ports import Target
-from airgap.content.report import CopyReport, ImageResult, Traffic
+from airgap.content.report import CopyReport, ImageResult, Outcome, joined
 from airgap.content.walk import WalkRules
-from airgap.errors import InvalidReference, UsageError
+from airgap.errors import AirgapError, InvalidReference, NoSpace, StoreUnusable, UsageError
+from airgap.oci.digest import Digest
 from airgap.oci.location import Location, Transport
 from airgap.oci.reference import Reference
 from airgap.oci.selection import TagSelection
 from airgap.oci.tag_pattern import TagPattern
 from airgap.usecases.copy import CopyRequest, copy
+from airgap.usecases.local_images import UNTAGGED
 from airgap.usecases.mirror import Wanted, mirror, select
 from airgap.usecases.places import Adapters, engine_images, parse_place
 
 _EVERY_TAG = TagSelection(globs=(TagPattern.glob("*"),))
 _HERE = Location(Transport.STORE)
+ENGINE = f"{Transport.ENGINE}:"
+"""What the name of an image in a Docker Engine begins with; alone it is the engine as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,42 @@ class PullRequest:
     limits: CopyLimits = field(default_factory=CopyLimits)
 
 
+@dataclass(frozen=True, slots=True)
+class EngineWanted:
+    """An image of a Docker Engine to take in.
+
+    Attributes:
+        name: its name, or its whole id.
+        walk: which part of it is wanted.
+    """
+
+    name: Reference | Digest
+    walk: WalkRules = field(default_factory=WalkRules)
+
+    @classmethod
+    def parse(cls, text: str, walk: WalkRules) -> EngineWanted | None:
+        """Read ``docker-daemon:NAME``; None where the text is something else.
+
+        Raises:
+            UsageError: it names the engine, and no image.
+            InvalidReference: the name is no reference.
+        """
+        if not text.startswith(ENGINE):
+            return None
+        place = parse_place(text)
+        name = place.image_id or place.reference
+        if name is None:
+            raise UsageError(text, "names no image", "write docker-daemon:NAME, or its whole id")
+        return cls(name, walk)
+
+    @property
+    def shown(self) -> Reference:
+        """The name by which reports know it."""
+        if isinstance(self.name, Digest):
+            return Reference(UNTAGGED, digest=self.name)
+        return self.name
+
+
 async def pull(
     request: PullRequest, adapters: Adapters, store: Target, emit: Emit = events.discard
 ) -> CopyReport:
@@ -54,35 +94,34 @@ async def pull(
         NoSpace, StoreUnusable: the store cannot take in anything more; no name has moved.
     """
     wanted, engine = _sorted_by_place(request)
-    results: list[ImageResult] = []
-    traffic = Traffic()
-    for report in (
-        await _from_registries(wanted, request, adapters, store, emit),
-        *[await from_engine(place, request.walk, adapters, store, emit) for place in engine],
-    ):
-        results += report.images
-        traffic.add(report.traffic)
-    return CopyReport(tuple(results), traffic)
+    pulled = await _from_registries(wanted, request, adapters, store, emit)
+    taken = await from_engine(engine, adapters, store, emit)
+    return joined((pulled, taken))
 
 
 async def from_engine(
-    place: Location,
-    walk: WalkRules,
-    adapters: Adapters,
-    store: Target,
-    emit: Emit = events.discard,
+    wanted: Sequence[EngineWanted], adapters: Adapters, store: Target, emit: Emit = events.discard
 ) -> CopyReport:
-    """Copy one image of a Docker Engine into the store.
+    """Copy images of a Docker Engine into the store; one that fails does not stop the others.
 
     Raises:
-        NotFound: the engine has no such image.
-        Unreachable, NotPermitted: it cannot be talked to.
+        NoSpace, StoreUnusable: the store cannot take in anything more.
     """
-    name = place.image_id or place.reference
-    if name is None:
-        raise UsageError(str(place), "names no image", "write docker-daemon:NAME or its full id")
-    async with engine_images([name], adapters) as (image,):
-        return await copy(image, store, _HERE, CopyRequest(walk), emit)
+    return joined([await _one_of_engine(one, adapters, store, emit) for one in wanted])
+
+
+async def _one_of_engine(
+    wanted: EngineWanted, adapters: Adapters, store: Target, emit: Emit
+) -> CopyReport:
+    try:
+        async with engine_images([wanted.name], adapters) as (image,):
+            return await copy(image, store, _HERE, CopyRequest(wanted.walk), emit)
+    except (NoSpace, StoreUnusable):
+        raise
+    except AirgapError as error:
+        emit(events.ImageFailed(wanted.shown, error))
+        failed = ImageResult(wanted.shown, wanted.shown, Outcome.FAILED, error=error)
+        return CopyReport((failed,))
 
 
 async def _from_registries(
@@ -95,17 +134,19 @@ async def _from_registries(
         return await mirror(selection, upstream, store, request.limits, emit)
 
 
-def _sorted_by_place(request: PullRequest) -> tuple[list[Wanted], list[Location]]:
+def _sorted_by_place(request: PullRequest) -> tuple[list[Wanted], list[EngineWanted]]:
     registry: list[Wanted] = []
-    engine: list[Location] = []
+    engine: list[EngineWanted] = []
     for text in request.names:
         if request.all_tags:
             registry.append(_every_tag(text, request))
             continue
+        in_engine = EngineWanted.parse(text, request.walk)
+        if in_engine is not None:
+            engine.append(in_engine)
+            continue
         place = parse_place(text)
-        if place.transport is Transport.ENGINE:
-            engine.append(place)
-        elif place.reference is not None and not place.path:
+        if place.reference is not None and not place.path:
             registry.append(
                 Wanted((place.reference,), walk=request.walk, referrers=request.referrers)
             )

@@ -137,3 +137,21 @@ async def test_no_engine_is_one_clear_error(tmp_path: Path) -> None:
     done = await nobody("pull", "docker-daemon:busybox:1", code=7)
     assert "DOCKER_HOST" in done.err
     assert (await nobody("images", "--json")).document["images"] == []
+
+
+async def test_an_engine_is_a_source_of_mirrors(machine: Machine, tmp_path: Path) -> None:
+    """By command and by config, beside others; an image that is not there is a failure alone."""
+    await machine("push", "--to", "docker-daemon:", "busybox:1", "team/two:2")
+    other = Machine(machine.address, tmp_path / "other")
+    done = await other("mirror", "docker-daemon:busybox:1", "docker-daemon:absent:1", code=13)
+    assert "absent:1" in done.out
+    config = tmp_path / "airgap.yaml"
+    config.write_text("mirror:\n  - docker-daemon:team/two:2\n  - engine: [busybox:1]\n")
+    preview = await other("mirror", "--config", str(config), "--dry-run", "--json")
+    assert preview.document["engine"] == [
+        "docker.io/team/two:2",
+        "docker.io/library/busybox:1",
+    ]
+    await other("mirror", "--config", str(config))
+    for name in ("busybox:1", "team/two:2"):
+        assert await other.image_id(name) == await machine.image_id(name)
