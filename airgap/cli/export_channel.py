@@ -20,6 +20,7 @@ from airgap.config.transfer import KeepSection
 from airgap.operations.documents import Document, copy_document, plan_document
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import omitted_lines
+from airgap.operations.turns import turn
 from airgap.store.ledger import StoreLedger
 from airgap.store.store import Store
 from airgap.usecases.delivery import (
@@ -68,21 +69,22 @@ async def export_channel(
     if path is None:
         planned = await plan_next(request, store, ledger)
         return Result({"dry_run": True, **_plan_document(planned)}, _preview(planned))
-    await reconcile(request.channel, ledger)
-    planned = await plan_next(request, store, ledger)
-    report = await deliver(
-        planned,
-        path,
-        store,
-        ledger,
-        identity=packing.identity,
-        options=packing.options,
-        sign=packing.sign,
-        emit=view.emit,
-    )
-    keep = packing.keep
-    rules = KeepRules(keep.count, keep.age, keep.size)
-    retired = await retire(request.channel, rules, ledger, time.time())
+    async with turn(store.places.root, f"export.{request.channel}"):
+        await reconcile(request.channel, ledger)
+        planned = await plan_next(request, store, ledger)
+        report = await deliver(
+            planned,
+            path,
+            store,
+            ledger,
+            identity=packing.identity,
+            options=packing.options,
+            sign=packing.sign,
+            emit=view.emit,
+        )
+        keep = packing.keep
+        rules = KeepRules(keep.count, keep.age, keep.size)
+        retired = await retire(request.channel, rules, ledger, time.time())
     return Result(_document(planned, report, retired), _lines(planned, report, retired))
 
 

@@ -24,6 +24,7 @@ from airgap.oci.name_mapping import Destination, NameMapping
 from airgap.operations.documents import Document, audit_document, copy_document, image_document
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import change_word, copy_lines
+from airgap.operations.turns import turn
 from airgap.store.journal import StoreJournal
 from airgap.store.push_record import record_pushes
 from airgap.usecases.direct import DirectSource, take_direct
@@ -103,6 +104,7 @@ class Delivery:
     async def _take_in(self, papers: Papers) -> Result:
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(self.app.open_store(create=True))
+            await stack.enter_async_context(turn(self.app.store_path, "import"))
             await stack.enter_async_context(store.writing())
             journal = StoreJournal(store)
             admission = await self._admit(journal)
@@ -178,6 +180,7 @@ class Delivery:
     async def _take_direct(self, mapping: NameMapping, papers: Papers) -> Result:
         async with (
             self.app.open_store(create=True) as store,
+            turn(self.app.store_path, "import"),
             self.app.registries(self.view.emit) as registry,
         ):
             request = self._push_request(mapping)

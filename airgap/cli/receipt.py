@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,11 +11,11 @@ from airgap.bundle.statements import Receipt, Request, Statement
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
+from airgap.operations.confirming import apply_receipt_file
 from airgap.operations.documents import Document
 from airgap.operations.sizes import counted
-from airgap.operations.statements import read_receipt, read_statement
-from airgap.store.ledger import StoreLedger
-from airgap.usecases.receipts import ReceiptReport, apply_receipt
+from airgap.operations.statements import read_statement
+from airgap.usecases.receipts import ReceiptReport
 
 _FILES = click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE…"
@@ -41,11 +40,7 @@ def apply(invocation: Invocation, *, files: tuple[Path, ...]) -> int:
     app = invocation.app()
 
     async def work(view: EventView) -> Result:
-        reports: list[ReceiptReport] = []
-        async with app.open_store() as store:
-            for file in files:
-                said = read_receipt(app, file, view.emit)
-                reports.append(await apply_receipt(said, StoreLedger(store), time.time()))
+        reports = [await apply_receipt_file(app, file, view.emit) for file in files]
         documents = [_applied_document(report) for report in reports]
         lines = [line for report in reports for line in _applied_lines(report)]
         return Result({"receipts": documents}, lines)
