@@ -145,9 +145,10 @@ class ServeSection(Section):
     """Who may do what where. The first that covers the repository and names the user decides; a
     repository that some rule covers is closed to users that none of them names."""
 
-    sparse_images: Flag = False
-    """Take in images whose blobs were not pushed; nobody can pull them whole. When not set, they
-    are refused, which shows a broken push at once. Indexes may always be sparse."""
+    sparse_images: Flag = True
+    """Take in images whose blobs were not pushed, as the specification's conformance program wants
+    of a registry. `false` refuses them, which shows a broken push at once. Indexes may always be
+    sparse, and an export never carries an image that is not whole."""
 
     default_domain: Host = "localhost"
     """Whose the repositories are that a path names without host. With `docker.io` the server is a

@@ -39,7 +39,7 @@ class ServerSettings:
         anonymous_read: with ``htpasswd``, let everybody pull and only users push and delete.
         rules: per-repository rules, in order; see ``policy``.
         sparse_images: take in an image of which the repository lacks blobs, which others then
-            cannot pull; without it such a push is refused.
+            cannot pull whole; without it such a push is refused.
         public_url: how clients reach the registry, where a proxy stands in front of it
             (``https://registry.example``); without it the ``Host`` header is believed.
         max_blob_size: bytes of the largest blob that is taken in.
@@ -61,7 +61,7 @@ class ServerSettings:
     htpasswd: Path | None = None
     anonymous_read: bool = False
     rules: tuple[Rule, ...] = ()
-    sparse_images: bool = False
+    sparse_images: bool = True
     public_url: str | None = None
     max_blob_size: int = 1024 * 1024 * _MIB
     max_requests: int = 512
