@@ -173,10 +173,13 @@ def _prefixes(upstreams: Sequence[Upstream]) -> Iterator[tuple[str, tuple[str, .
     for upstream in upstreams:
         if upstream.places:
             yield upstream.host, tuple(map(str, upstream.places))
-        for name in dict.fromkeys(moved.source for moved in upstream.renamed):
-            # Only the longest prefix that fits counts, so its mirrors must be all there are.
-            targets = (moved.target for moved in upstream.repositories if moved.source == name)
-            yield str(name), tuple(map(str, targets))
+        renamed = [f"{moved.source}/" for moved in upstream.renamed]
+        for name in dict.fromkeys(moved.source for moved in upstream.repositories):
+            # A prefix takes all that is below it, so what is below one that was renamed needs a
+            # longer prefix; and only the longest one counts, so its mirrors must be all there are.
+            if f"{name}/".startswith(tuple(renamed)):
+                targets = (moved.target for moved in upstream.repositories if moved.source == name)
+                yield str(name), tuple(map(str, targets))
 
 
 # Docker
