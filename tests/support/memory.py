@@ -29,7 +29,7 @@ class BytesReader:
 
 
 class MemorySource:
-    """Images by reference, as text; a digest that ``lies`` names gets other bytes than it should."""
+    """Images by reference, as text; a digest that ``lies`` names gets other bytes than its own."""
 
     def __init__(
         self, images: Mapping[str, BuiltImage], *, lies: Mapping[Digest, bytes] | None = None

@@ -63,7 +63,7 @@ async def real_registry(
     Raises:
         RuntimeError: it does not come up; the message holds its log.
     """
-    folder.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - a test's set-up may block
+    folder.mkdir(parents=True, exist_ok=True)
     for attempt in range(_ATTEMPTS):
         port = _free_port()
         config = folder / "config.yml"
