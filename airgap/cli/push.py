@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 
@@ -19,6 +19,7 @@ from airgap.cli.progress import EventView
 from airgap.content.copy_images import ImageCopy
 from airgap.content.ports import TagMove
 from airgap.content.walk import WalkRules
+from airgap.oci.attachment_tag import parse_attachment_tag
 from airgap.oci.location import Transport
 from airgap.oci.name_mapping import Destination
 from airgap.oci.platform import Platform
@@ -87,6 +88,8 @@ def push(
         async with app.open_store() as store:
             names = push_names(words, await list_images(store))
             known = dict(names.pairs)
+            if no_referrers:
+                known = _images_alone(known, references)
             request = PushRequest(
                 list(known),
                 lambda sources: [known[source] for source in sources],
@@ -105,6 +108,18 @@ def push(
         return pushed(report)
 
     return perform(invocation, "push", work)
+
+
+def _images_alone(
+    names: Mapping[Reference, Reference], written: Sequence[str]
+) -> dict[Reference, Reference]:
+    """Leave out the tags of signatures and the like, unless somebody has written one in full."""
+    return {
+        source: target
+        for source, target in names.items()
+        if parse_attachment_tag(source.tag or "") is None
+        or not {str(source), source.familiar}.isdisjoint(written)
+    }
 
 
 def _words(

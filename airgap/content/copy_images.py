@@ -140,7 +140,7 @@ class _Run:
             return _skipped(image, named)
         if image.admit is not None:
             await image.admit(root)
-        graph = await self._copy_graph(image, root, image.walk)
+        graph = await self._copy_graph(image, root, image.walk, named)
         if self._leaves(image, image.target, named, graph.root):
             return _skipped(image, named)
         omitted = dict(graph.omitted)
@@ -182,13 +182,12 @@ class _Run:
         self, image: ImageCopy, attachment: Attachment
     ) -> _CopiedAttachment | None:
         """Copy something that belongs to an image, all of it; None where its name is kept."""
-        moves = False
+        named: Descriptor | None = None
         if attachment.tag is not None:
             name = Reference(image.target.repository, attachment.tag)
             named = await self.target.find(name)
             if self._leaves(image, name, named, attachment.descriptor):
                 return None
-            moves = named is None or named.digest != attachment.descriptor.digest
         self.emit(
             events.Note(
                 "info",
@@ -196,17 +195,23 @@ class _Run:
                 f"{attachment.tag or attachment.descriptor.digest}",
             )
         )
-        return _CopiedAttachment(
-            await self._copy_graph(image, attachment.descriptor, WalkRules()), moves
-        )
+        graph = await self._copy_graph(image, attachment.descriptor, WalkRules(), named)
+        is_named = named is not None and named.digest == attachment.descriptor.digest
+        return _CopiedAttachment(graph, moves=attachment.tag is not None and not is_named)
 
-    async def _copy_graph(self, image: ImageCopy, root: Descriptor, rules: WalkRules) -> ImageGraph:
+    async def _copy_graph(
+        self, image: ImageCopy, root: Descriptor, rules: WalkRules, named: Descriptor | None
+    ) -> ImageGraph:
+        """Copy a manifest and what is below it; ``named`` is what its name stands for by now."""
         repository = image.target.repository
 
         async def holds(descriptor: Descriptor) -> bool:
             return await self.target.holds(repository, descriptor, rules.platforms)
 
         graph = await walk_image(self.source, image.source.repository, root, rules, holds)
+        if named is not None and [*graph.manifests] == [named.digest] and not graph.blobs:
+            # A registry does not say of an index whether it is whole; but all below this one is.
+            graph.reused[named.digest] = graph.manifests.pop(named.digest).descriptor
         blobs = [descriptor for descriptor, _ in graph.blobs.values()]
         missing = await self.target.missing(repository, blobs)
         for blob in blobs:

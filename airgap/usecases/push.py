@@ -29,7 +29,8 @@ class PushRequest:
         walk: which part of each graph is wanted.
         referrers: carry signatures, SBOMs and attestations too.
         on_existing: what is done with tags at the destination that stand for something else.
-        limits: how much at once.
+        limits: how much at once. Unchanged images are looked at again, since what belongs to them
+            is at hand here, and a signature may be newer than the image.
     """
 
     references: Sequence[Reference]
@@ -37,7 +38,7 @@ class PushRequest:
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
     on_existing: OnExisting = OnExisting.OVERWRITE
-    limits: CopyLimits = field(default_factory=CopyLimits)
+    limits: CopyLimits = field(default_factory=lambda: CopyLimits(recheck=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ async def push(
         Refused: two names would become one at the destination; nothing was pushed.
     """
     copied = await copy_images(source, registry, plan_push(request), request.limits, emit)
-    return PushReport(copied, await audit(list(expectations(copied)), registry))
+    return PushReport(copied, await audit([*dict.fromkeys(expectations(copied))], registry))
 
 
 def expectations(copied: CopyReport) -> Iterator[Expectation]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from airgap.content.copy_images import ImageCopy, copy_images
+from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
 from airgap.content.report import Outcome
 from airgap.errors import AccessDenied, AirgapError, Refused
 from airgap.oci.attachment_tag import signature_tag
@@ -18,7 +18,7 @@ from airgap.store.store import Store
 from airgap.usecases.push import PushReport, PushRequest, push
 from tests.support import cosign
 from tests.support.command import airgap
-from tests.support.images import image, random_layer
+from tests.support.images import image, index, random_layer
 from tests.support.registry_faults import Answer
 from tests.support.scripted_registry import ScriptedRegistry
 
@@ -122,6 +122,34 @@ async def test_signatures_of_the_other_side_are_not_overwritten_either(
     report = await push_all([name], destination, client, store, OnExisting.SKIP)
     assert report.copied.error() is None
     assert destination.content("app").tags == {"1": NEW.digest, tag: theirs.digest}
+
+
+async def test_pushing_again_puts_nothing(
+    upstream: ScriptedRegistry, destination: ScriptedRegistry, client: RegistryClient, store: Store
+) -> None:
+    """Not even the index, of which a registry does not say whether it is whole."""
+    both = index({"linux/amd64": NEW, "linux/arm64": image([], platform="linux/arm64")})
+    name = Reference(upstream.add("app:1", both), "1")
+    await copy_images(client, store, [ImageCopy(name, name)])
+    await push_all([name], destination, client, store, OnExisting.OVERWRITE)
+    destination.requests.clear()
+    report = await push_all([name], destination, client, store, OnExisting.FAIL)
+    assert [result.outcome for result in report.copied.images] == [Outcome.UNCHANGED]
+    assert destination.count("PUT") == destination.count("POST") == 0
+
+
+async def test_a_signature_that_is_newer_than_the_push_follows(
+    upstream: ScriptedRegistry, destination: ScriptedRegistry, client: RegistryClient, store: Store
+) -> None:
+    """The image is there already; what belongs to it is looked for all the same."""
+    name = Reference(upstream.add("app:1", NEW), "1")
+    await copy_images(client, store, [ImageCopy(name, name)])
+    await push_all([name], destination, client, store, OnExisting.OVERWRITE)
+    signature = cosign.signature(KEY, name.repository, NEW.digest)
+    upstream.add(f"app:{signature_tag(NEW.digest)}", signature)
+    await copy_images(client, store, [ImageCopy(name, name)], CopyLimits(recheck=True))
+    await push_all([name], destination, client, store, OnExisting.FAIL)
+    assert destination.content("app").tags[signature_tag(NEW.digest)] == signature.digest
 
 
 async def test_the_command_and_the_config_say_what_becomes_of_taken_names(
