@@ -108,6 +108,7 @@ def rebuild(invocation: Invocation, *, repository: str | None) -> int:
             "manifests": report.manifests,
             "names": report.names,
             "skipped": report.skipped,
+            "history": report.history,
         }
         error = None
         if report.skipped:
@@ -180,6 +181,9 @@ def _gc_lines(report: GcReport) -> Iterator[str]:
 def _rebuild_lines(report: RebuildReport) -> Iterator[str]:
     for skipped in report.skipped:
         yield f"  skipped {skipped}"
+    if not report.history:
+        yield "the old catalog cannot be read, and with it is lost what was sent and taken in;"
+        yield "receipts, requests and full bundles make up for it"
     yield (
         f"{counted(report.names, 'name')}, {counted(report.manifests, 'manifest')}, "
         f"{counted(report.blobs, 'blob')} with {human_size(report.bytes)}"

@@ -19,6 +19,7 @@ from airgap.oci.digest import Digest
 from airgap.oci.json_object import JsonObject
 from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest, parse_manifest
 from airgap.oci.reference import Reference, Repository, is_tag
+from airgap.store.carry_over import carry_over_history
 from airgap.store.changes import Change, Member, apply_changes, mark_layout_stale, move_tags
 from airgap.store.collection import blob_files, digest_of_file
 from airgap.store.database import chunks, open_sqlite
@@ -45,6 +46,8 @@ class RebuildReport:
         manifests: how many of them are manifests.
         names: names that the new catalog has.
         skipped: entries of ``index.json`` that could not be taken over, and why.
+        history: the ledger of channels and the journal of imports were taken over from the old
+            catalog, or there were none.
     """
 
     blobs: int = 0
@@ -52,6 +55,7 @@ class RebuildReport:
     manifests: int = 0
     names: int = 0
     skipped: list[str] = field(default_factory=list)
+    history: bool = True
 
 
 async def rebuild_catalog(
@@ -97,6 +101,7 @@ def _rebuild(places: Places, repository: Repository | None, *, sync: bool) -> Re
             with database.writing() as connection:
                 create_tables(connection)
                 _fill(connection, places, repository, report)
+                report.history = carry_over_history(connection, places.catalog)
         except BaseException:
             database.close()
             _remove_database(new)

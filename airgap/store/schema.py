@@ -220,3 +220,15 @@ pushes = Table(
 )
 """Which repositories were pushed, what they are called there, and when last (seconds since 1970).
 Both are full names."""
+
+HISTORY = (
+    deliveries,
+    delivered_blobs,
+    delivered_content,
+    delivered_names,
+    receptions,
+    received_names,
+    imports,
+    pushes,
+)
+"""What cannot be told from the content: what was sent, taken in, and pushed where."""
