@@ -52,12 +52,10 @@ def _document(findings: Findings) -> Document:
             {
                 "reference": str(reference),
                 "places": [
-                    {"file": item.place.file, "line": item.place.line, "key": item.place.key}
-                    for item in findings.found
-                    if item.reference == reference
+                    {"file": place.file, "line": place.line, "key": place.key} for place in places
                 ],
             }
-            for reference in findings.references
+            for reference, places in findings.places.items()
         ],
         "unread": [
             {
@@ -73,9 +71,7 @@ def _document(findings: Findings) -> Document:
 
 
 def _lines(findings: Findings, verbosity: int) -> Iterator[str]:
-    for reference in findings.references:
+    for reference, places in findings.places.items():
         yield str(reference)
         if verbosity > 0:
-            for item in findings.found:
-                if item.reference == reference:
-                    yield f"    {item.place}"
+            yield from (f"    {place}" for place in places)

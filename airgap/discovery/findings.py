@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from airgap.oci.reference import Reference
@@ -71,7 +72,15 @@ class Findings:
     @property
     def references(self) -> tuple[Reference, ...]:
         """Every reference once, sorted."""
-        return tuple(sorted({item.reference for item in self.found}, key=str))
+        return tuple(self.places)
+
+    @property
+    def places(self) -> Mapping[Reference, Sequence[Place]]:
+        """Every reference, sorted, with all places that name it."""
+        grouped: defaultdict[Reference, list[Place]] = defaultdict(list)
+        for item in self.found:
+            grouped[item.reference].append(item.place)
+        return {reference: grouped[reference] for reference in sorted(grouped, key=str)}
 
 
 _SHOWN = 120

@@ -25,7 +25,7 @@ _MAX_MEMBERS = 20_000
 _MAX_DEPTH = 4
 _ARCHIVES = (".tgz", ".tar.gz", ".tar")
 _YAML = (".yaml", ".yml", ".json")
-_TEXTS = (*_YAML, ".tpl", ".txt")
+_CHART_TEXTS = (".yaml", ".yml", ".tpl")
 _ENV_FILE = ".env"
 
 
@@ -83,17 +83,15 @@ def _of_folder(folder: Path) -> Findings:
             continue
         if path.is_dir():
             findings += _of_folder(path)
-        elif path.name.endswith(_ARCHIVES):
+        elif path.name.endswith((*_ARCHIVES, *_YAML)):
             findings += _softly(path)
-        elif path.name.endswith(_YAML):
-            findings += _of_file(path)
     return findings
 
 
 def _softly(path: Path) -> Findings:
-    """Read an archive that nobody named; one that is no chart is left out with a word."""
+    """Read a file that nobody named; one that cannot be read is left out with a word."""
     try:
-        return _of_archive(path)
+        return _of_archive(path) if path.name.endswith(_ARCHIVES) else _of_file(path)
     except AirgapError as error:
         return Findings(unread=(unread(path.name, error.cause, Place(str(path))),))
 
@@ -119,7 +117,7 @@ def _chart_files(folder: Path) -> Iterator[tuple[str, str]]:
             within = path.relative_to(folder).as_posix()
             if path.is_symlink():
                 continue
-            if name.endswith(_TEXTS):
+            if name.endswith(_CHART_TEXTS):
                 text = _read(path)
                 size += len(text)
                 yield within, text
@@ -145,7 +143,7 @@ def _archive_files(file: IO[bytes], name: str, depth: int = 0) -> Iterator[tuple
                 content = archive.extractfile(member) if member.isreg() and within else None
                 if content is None:
                     continue
-                if within.endswith(_TEXTS):
+                if within.endswith(_CHART_TEXTS):
                     yield within, _text(content.read(MAX_FILE_SIZE + 1), f"{name}!{within}")
                 elif within.endswith(_ARCHIVES) and depth < _MAX_DEPTH:
                     inner = _archive_files(content, f"{name}!{within}", depth + 1)
