@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 import click
 
@@ -30,6 +31,7 @@ from airgap.oci.version_range import VersionRange
 from airgap.operations.documents import Document, copy_document, error_document
 from airgap.operations.sizes import counted
 from airgap.operations.summaries import copy_lines, failure_lines
+from airgap.operations.turns import turn
 from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
 from airgap.usecases.mirror_entries import read_entries
@@ -103,7 +105,9 @@ def mirror(
             selection = await select(wanted, upstream, view.emit)
             if dry_run:
                 return _preview(selection, engine)
-            async with app.open_store(create=True) as store, store.writing():
+            # By the config, the daemon may be mirroring too.
+            alone = turn(app.store_path, "mirror") if entries else nullcontext()
+            async with app.open_store(create=True) as store, alone, store.writing():
                 limits = CopyLimits(recheck=recheck)
                 mirrored = await mirror_images(
                     selection, upstream, store, limits, view.emit, mirrored=store

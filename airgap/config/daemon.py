@@ -249,7 +249,7 @@ class JobSection(Section):
 
 
 class FolderSection(Section):
-    """A drop folder: complete bundles that appear in it are taken in."""
+    """A drop folder: bundles that appear in it are taken in, and so are receipts."""
 
     path: FilePath
     """The folder. Bundles lie in it, or in a folder of it, as sticks are mounted below `/media`."""

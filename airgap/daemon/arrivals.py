@@ -11,11 +11,14 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
 
 from airgap.bundle.checksum import CHECKSUM_SUFFIX
 from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
+
+RECEIPT_SUFFIX = ".receipt"
 
 _DIGITS = 32
 """Hexadecimal digits that are enough to tell the bundles of a folder apart."""
@@ -38,23 +41,31 @@ Look: TypeAlias = Mapping[Path, Seen]
 """All files of a drop folder, as one look found them."""
 
 
+class Kind(StrEnum):
+    """What may lie in a drop folder."""
+
+    BUNDLE = "bundle"
+    VOLUMES = "volumes"
+    RECEIPT = "receipt"
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What may be a bundle, or volumes of one.
+    """What may be a bundle, volumes of one, or a receipt that has come back.
 
     Attributes:
-        path: the bundle; of volumes, what it is called in that folder.
+        path: the file; of volumes, what it is called in that folder.
         key: the file whose content tells it from others: the checksum, or the index of volumes.
         content: the files that hold it.
         beside: files that belong to it and hold nothing of it.
-        in_volumes: whether it came in volumes.
+        kind: what it is.
     """
 
     path: Path
     key: Path
     content: tuple[Path, ...]
     beside: tuple[Path, ...] = ()
-    in_volumes: bool = False
+    kind: Kind = Kind.BUNDLE
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -62,8 +73,13 @@ class Candidate:
         return tuple(dict.fromkeys((*self.content, self.key, *self.beside)))
 
 
+def receipt_channel(path: Path) -> str:
+    """Return whose receipt a file is by its name, ``CHANNEL-SEQUENCE.receipt``."""
+    return path.name.removesuffix(RECEIPT_SUFFIX).rpartition("-")[0]
+
+
 def candidates(look: Iterable[Path]) -> list[Candidate]:
-    """Return everything that may be a bundle, by path."""
+    """Return everything that may be wanted, by path."""
     folders: dict[Path, set[str]] = defaultdict(set)
     for path in look:
         folders[path.parent].add(path.name)
@@ -82,6 +98,8 @@ def _in_folder(folder: Path, names: set[str]) -> Iterator[Candidate]:
             bundle = name.removesuffix(CHECKSUM_SUFFIX)
             if bundle in names:
                 yield Candidate(folder / bundle, folder / name, (folder / bundle,))
+        if name.endswith(RECEIPT_SUFFIX):
+            yield Candidate(folder / name, folder / name, (folder / name,), kind=Kind.RECEIPT)
         if name.endswith(INDEX_SUFFIX):
             bundle = name.removesuffix(INDEX_SUFFIX)
             checksum = f"{bundle}{CHECKSUM_SUFFIX}"
@@ -91,7 +109,7 @@ def _in_folder(folder: Path, names: set[str]) -> Iterator[Candidate]:
                     folder / name,
                     tuple(folder / volume for volume in volumes[bundle]),
                     (folder / checksum,) if checksum in names else (),
-                    in_volumes=True,
+                    Kind.VOLUMES,
                 )
 
 
@@ -120,6 +138,11 @@ class Delivery:
         return f"{self.bundle}-{self.state}"
 
     @property
+    def kind(self) -> Kind:
+        """What it is."""
+        return self.members[0].kind
+
+    @property
     def path(self) -> Path:
         """Where it lies; of volumes, where some of it does."""
         return self.members[0].path
@@ -127,7 +150,7 @@ class Delivery:
     @property
     def paths(self) -> tuple[Path, ...]:
         """What an import is to be given."""
-        if not self.members[0].in_volumes:
+        if self.kind is not Kind.VOLUMES:
             return (self.path,)
         return tuple(path for m in self.members for path in (m.key, *m.content))
 
@@ -141,7 +164,7 @@ def deliveries(found: Mapping[Candidate, str], look: Look) -> list[Delivery]:
     """
     groups: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in sorted(found, key=lambda candidate: candidate.path):
-        if candidate.in_volumes:
+        if candidate.kind is Kind.VOLUMES:
             groups[found[candidate]].append(candidate)
         else:
             # Each copy counts, as one of them may be damaged.

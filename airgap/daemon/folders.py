@@ -14,10 +14,19 @@ from airgap.app import App
 from airgap.bundle.volumes import MAX_INDEX_SIZE
 from airgap.config.daemon import Done, FolderSection, HooksSection, Unwanted
 from airgap.daemon import folder_files
-from airgap.daemon.arrivals import Candidate, Delivery, Look, candidates, deliveries, is_settled
+from airgap.daemon.arrivals import (
+    Candidate,
+    Delivery,
+    Kind,
+    Look,
+    candidates,
+    deliveries,
+    is_settled,
+    receipt_channel,
+)
 from airgap.daemon.history import Arrival, Outcome, Run
 from airgap.daemon.runner import Runner, Work
-from airgap.daemon.steps import import_action
+from airgap.daemon.steps import Action, import_action, receipt_action
 from airgap.errors import AirgapError
 from airgap.operations.importing import opened_bundle
 
@@ -99,18 +108,18 @@ class FolderWatch:
         if look is None:
             return []
         before, self._before = self._before, look
-        settled = [c for c in candidates(look) if is_settled(c, before, look)]
+        settled = [c for c in _wanted(app, look) if is_settled(c, before, look)]
         attempts = await self._remembered()
         arrived = deliveries(await _fingerprints(settled), look)
         wanted = [d for d in arrived if not self._is_over(d, attempts)]
         return [await self._take_in(app, d, attempts) for d in await _in_order(app, wanted)]
 
-    async def has_unsettled(self) -> bool:
+    async def has_unsettled(self, app: App) -> bool:
         """Tell whether something lies there that another look may find complete."""
         look = await self._take_look()
         if look is None:
             return False
-        return any(not is_settled(c, self._before, look) for c in candidates(look))
+        return any(not is_settled(c, self._before, look) for c in _wanted(app, look))
 
     async def _take_look(self) -> Look | None:
         section = self.section
@@ -153,10 +162,7 @@ class FolderWatch:
         return self._attempts
 
     async def _take_in(self, app: App, delivery: Delivery, attempts: dict[str, Attempt]) -> Run:
-        name = delivery.path.name
-        in_volumes = delivery.members[0].in_volumes
-        action = import_action(delivery.paths, name, in_volumes=in_volumes)
-        run = await self._runner.run(app, Work(self.name, (action,), self.hooks))
+        run = await self._runner.run(app, Work(self.name, (_action(delivery),), self.hooks))
         if run.outcome is Outcome.SUCCEEDED:
             self._news.count += 1
             self._taken_in.add(delivery.bundle)
@@ -214,6 +220,23 @@ class FolderWatch:
         await asyncio.to_thread(folder_files.write_reason, folder, delivery.path.name, run.summary)
 
 
+def _wanted(app: App, look: Look) -> list[Candidate]:
+    """Return what may be for us: receipts are, of the channels that are sent from here."""
+    return [
+        candidate
+        for candidate in candidates(look)
+        if candidate.kind is not Kind.RECEIPT
+        or receipt_channel(candidate.path) in app.config.exports
+    ]
+
+
+def _action(delivery: Delivery) -> Action:
+    if delivery.kind is Kind.RECEIPT:
+        return receipt_action(delivery.path)
+    in_volumes = delivery.kind is Kind.VOLUMES
+    return import_action(delivery.paths, delivery.path.name, in_volumes=in_volumes)
+
+
 async def _fingerprints(found: Sequence[Candidate]) -> Mapping[Candidate, str]:
     """Return a digest of each candidate's key; what cannot be read is left for the next look."""
     digests: dict[Candidate, str] = {}
@@ -237,6 +260,8 @@ async def _in_order(app: App, arrived: Sequence[Delivery]) -> Sequence[Delivery]
 
 
 async def _place(app: App, delivery: Delivery) -> tuple[str, int]:
+    if delivery.kind is Kind.RECEIPT:
+        return _LAST
     try:
         async with opened_bundle(app, delivery.paths) as (_, bundle):
             return bundle.manifest.channel or "", bundle.manifest.sequence or 0

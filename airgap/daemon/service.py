@@ -133,7 +133,7 @@ class Daemon:
         for name, folder in self._folders.items():
             if not names or name in names:
                 runs += await folder.look(self.app)
-                if await folder.has_unsettled():
+                if await folder.has_unsettled(self.app):
                     await asyncio.sleep(min(folder.section.every, _BETWEEN_LOOKS))
                     runs += await folder.look(self.app)
         for name, stick in self._sticks.items():

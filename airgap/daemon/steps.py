@@ -20,6 +20,7 @@ from airgap.errors import (
     Refused,
     Unsupported,
 )
+from airgap.operations.confirming import apply_receipt_file
 from airgap.operations.documents import (
     audit_document,
     copy_document,
@@ -94,6 +95,11 @@ def import_action(paths: Sequence[Path], name: str, *, in_volumes: bool) -> Acti
         f"import {name}",
         lambda app, watcher: _import(app, paths, watcher, in_volumes=in_volumes),
     )
+
+
+def receipt_action(path: Path) -> Action:
+    """Return what takes a receipt into the ledger."""
+    return Action(f"receipt {path.name}", lambda app, watcher: _confirm(app, path, watcher))
 
 
 def failed(error: AirgapError, document: Mapping[str, Any] | None = None) -> StepEnd:
@@ -196,6 +202,18 @@ async def _import(
     if imported.handover is not None:
         summary += f"; {counted(len(imported.handover.copied.images), 'image')} pushed on"
     return StepEnd(Outcome.SUCCEEDED, f"{name}: {summary}", document)
+
+
+async def _confirm(app: App, path: Path, watcher: Watcher) -> StepEnd:
+    report = await apply_receipt_file(app, path, watcher.emit)
+    record, outstanding = report.record, len(report.status.outstanding)
+    summary = f"{record.channel}, bundle {record.sequence}: confirmed"
+    if not report.is_news:
+        summary += " before"
+    if outstanding:
+        summary += f"; {counted(outstanding, 'bundle')} after it wait for a receipt"
+    document = {"channel": record.channel, "sequence": record.sequence, "news": report.is_news}
+    return StepEnd(Outcome.SUCCEEDED, summary, document)
 
 
 def _bundle_name(imported: Imported) -> str:
