@@ -20,6 +20,10 @@ _MAX_BYTES = 256 * 1024 * 1024
 """Bytes to look through; more would only delay the message."""
 
 
+class MaybeImages(BundleDamaged):
+    """The file is no bundle, but may be an archive of images."""
+
+
 def explain(stream: ByteStream, block: bytes) -> BundleDamaged:
     """Return the error for a file that does not begin as a bundle does.
 
@@ -30,7 +34,7 @@ def explain(stream: ByteStream, block: bytes) -> BundleDamaged:
     path = str(stream.path)
     for magic, what in _MAGIC.items():
         if block.startswith(magic):
-            return BundleDamaged(
+            return MaybeImages(
                 path,
                 f"{what}, and is not a bundle",
                 "an image archive goes in with `airgap load`; a bundle must be unpacked first",
@@ -47,7 +51,7 @@ def explain(stream: ByteStream, block: bytes) -> BundleDamaged:
             "bring the file that `airgap export` wrote",
         )
     if names & _IMAGE_ARCHIVE:
-        return BundleDamaged(
+        return MaybeImages(
             path,
             "is an image archive without airgap/bundle.json, not a bundle",
             "take it in with `airgap load`",

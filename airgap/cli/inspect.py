@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from airgap.app import App
 from airgap.bundle.encryption import Outside, read_outside
+from airgap.bundle.foreign import MaybeImages
 from airgap.bundle.format import encode_bundle_json
 from airgap.bundle.inspect import BundleSummary, inspect_bundle
 from airgap.bundle.opening import FoundBundle
 from airgap.bundle.signatures import SignatureVerdict
 from airgap.bundle.volumes import listed
-from airgap.cli.inspect_image import Show, inspect_images
+from airgap.cli.inspect_image import Show, inspect_file, inspect_images
 from airgap.cli.invocation import (
     Invocation,
     common_options_beside_config,
@@ -26,7 +28,7 @@ from airgap.cli.invocation import (
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.cli.reading import Reading, reading_options, signature_document, signature_line
-from airgap.errors import UsageError
+from airgap.errors import NotFound, UsageError
 from airgap.oci.platform import Platform
 from airgap.operations.documents import Document
 from airgap.operations.sizes import counted, human_size
@@ -56,7 +58,8 @@ def inspect(
 
     A file or folder that is there is a bundle, and is shown from its head alone: nothing is checked
     but the head and its signatures; `airgap verify` reads all of it. Of an encrypted bundle without
-    a key only the outside is shown.
+    a key only the outside is shown. Other archives and layouts are shown image by image, and so is
+    a bundle where the options are those of images.
 
     Anything else is an image: a name or id in the local store, or a place with skopeo's names, such
     as docker://REF or docker-archive:FILE. It is shown as docker shows it, or by a template such as
@@ -65,15 +68,24 @@ def inspect(
     app = invocation.app()
     show = Show(template, of_config, of_manifest, raw, platform)
     names = reading.words
-    is_bundle = any(_is_file_name(name) for name in names)
-    if is_bundle and show.says_something:
-        raise UsageError(
-            names[0], "is a bundle, and these options show images", "leave them out, or use --raw"
-        )
 
     async def work(view: EventView) -> Result:
-        if not is_bundle:
+        if not any(_is_file_name(name) for name in names):
             return await inspect_images(app, names, show, view, as_json=invocation.json)
+        if not show.says_something:
+            try:
+                return await bundle()
+            except (MaybeImages, NotFound):
+                images = await _images_in(app, names, show, as_json=invocation.json)
+                if images is None:
+                    raise
+                return images
+        images = await _images_in(app, names, show, as_json=invocation.json)
+        if images is None:
+            raise UsageError(names[0], "holds no images to show so", "leave these options out")
+        return images
+
+    async def bundle() -> Result:
         found = await reading.find(whole=False)
         medium = reading.medium(app, found)
         if medium is found.medium and found.is_encrypted:
@@ -97,6 +109,12 @@ def inspect(
         return Result(document, _lines(summary, found, verdict))
 
     return perform(invocation, "inspect", work)
+
+
+async def _images_in(app: App, names: Sequence[str], show: Show, *, as_json: bool) -> Result | None:
+    if len(names) != 1 or not Path(names[0]).exists():  # noqa: ASYNC240 - one question
+        return None
+    return await inspect_file(app, Path(names[0]), show, as_json=as_json)
 
 
 def _is_file_name(text: str) -> bool:

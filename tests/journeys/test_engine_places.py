@@ -87,7 +87,7 @@ async def test_a_container_becomes_an_image_of_the_store(machine: Machine) -> No
     )
     assert await process.wait() == 0
     await machine(
-        *("commit", "--container", "made", "from-container:1", "--no-pause"),
+        *("commit", "--container", "made", "from-container:1"),
         *("-a", "Ada", "-m", "taken over", "-c", 'CMD ["/bin/sh"]'),
     )
     seen = json.loads((await machine("inspect", "from-container:1")).out)[0]

@@ -194,3 +194,40 @@ async def test_an_archive_goes_through_a_pipe(places: Places, tmp_path: Path) ->
 async def _digest(name: str) -> Digest:
     raw = await succeed("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{name}")
     return Digest.of(raw.encode())
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive"])
+async def test_what_podman_saves_is_loaded(form: str, places: Places, tmp_path: Path) -> None:
+    """Both formats of ``podman save``, with gzip around the one; the image id stays."""
+    name = f"{places.host}/tools/busybox:1"
+    saved = tmp_path / "saved.tar"
+    async with podman() as place:
+        await place("pull", "--quiet", "--tls-verify=false", name)
+        image_id = json.loads(await place("image", "inspect", name))[0]["Id"]
+        await place("save", "--format", form, "-o", str(saved), name)
+    if form == "docker-archive":
+        await succeed("gzip", str(saved))
+        saved = saved.with_name("saved.tar.gz")
+    await ok("load", "-i", str(saved), store=tmp_path / "store")
+    listed = await ok("images", "--json", store=tmp_path / "store")
+    assert [i["id"] for e in listed.document["images"] for i in e["images"]] == [
+        f"sha256:{image_id}"
+    ]
+    shown = await ok("inspect", str(saved), "--format", "{{.Id}}")
+    assert shown.out.strip() == f"sha256:{image_id}"
+
+
+@pytest.mark.parametrize("form", ["docker", "oci"])
+@pytest.mark.parametrize("packing", ["none", "zstd"])
+async def test_skopeo_reads_what_is_saved(
+    form: str, packing: str, places: Places, tmp_path: Path
+) -> None:
+    """Every format and packing that Debian's skopeo reads, by the image's full name."""
+    store, name = tmp_path / "store", f"{places.host}/tools/busybox:1"
+    await ok("pull", name, store=store)
+    saved = tmp_path / "saved.tar"
+    options = ("--format", form, "--compress", packing)
+    await ok("save", "-o", str(saved), name, *options, store=store)
+    config = await succeed("skopeo", "inspect", "--config", "--raw", f"{form}-archive:{saved}")
+    image = await ok("inspect", name, "--format", "{{.Id}}", store=store)
+    assert Digest.of(config.encode()) == image.out.strip()
