@@ -19,7 +19,7 @@ from airgap.config.transfer import ImportChannel
 from airgap.content.copy_plan import Survey
 from airgap.content.ports import Source
 from airgap.content.report import ImageResult, Outcome
-from airgap.errors import NotFound, UsageError
+from airgap.errors import NotFound, Refused, UsageError
 from airgap.oci.name_mapping import Destination, NameMapping
 from airgap.operations.documents import Document, audit_document, copy_document, image_document
 from airgap.operations.sizes import counted, human_size
@@ -210,6 +210,13 @@ class Delivery:
         except NotFound:
             if self.app.store_path.exists():
                 raise
+            base = self.bundle.manifest.base
+            if base is not None:
+                raise Refused(
+                    str(self.bundle.path),
+                    f"stands on bundle {base.sequence} of its channel, and there is no store yet",
+                    "import that one first, or ask for a full bundle",
+                ) from None
             return Result(
                 {"dry_run": True, "store": None},
                 ["there is no store yet, so everything in the bundle is new; nothing was written"],

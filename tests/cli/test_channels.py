@@ -221,6 +221,18 @@ async def test_removals_are_previewed_and_applied_by_the_config(site: Site) -> N
     }
 
 
+async def test_a_dry_run_without_a_store_tells_that_the_base_is_not_here(site: Site) -> None:
+    """A full bundle would be all new; an incremental one would be refused, and nothing is made."""
+    site.configure(export="policy: assume-delivered")
+    await site.publish(FIRST)
+    await site.export()
+    await site.publish(SECOND)
+    await site.export()
+    assert (await site.take_in(1, "--dry-run")).code == 0
+    assert (await site.take_in(2, "--dry-run")).code == 15
+    assert not (site.folder / "isolated").exists()
+
+
 async def test_old_files_go_as_the_config_has_it(site: Site) -> None:
     """The newest stay, and a file that is not what was written any more stays too."""
     site.configure(export="keep: {count: 1}")
