@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import pty
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -211,6 +214,20 @@ async def test_a_helper_that_the_config_names_is_asked(
     assert done.code == 0, done.err
 
 
+async def test_a_person_is_asked_for_name_and_password(
+    scripted: ScriptedRegistry, environment: dict[str, str]
+) -> None:
+    """In a terminal; what is typed as the password does not show."""
+    scripted.guard(BasicGate(USER, PASSWORD))
+    shown = await _converse(
+        (sys.executable, "-m", "airgap", "login", scripted.host),
+        [("User at", USER), ("Password", PASSWORD)],
+        environment,
+    )
+    assert f"logged in to {scripted.host} as {USER}" in shown
+    assert PASSWORD not in shown
+
+
 async def test_without_a_terminal_a_script_must_say_everything(
     environment: dict[str, str],
 ) -> None:
@@ -246,6 +263,36 @@ def test_what_is_no_registry_is_refused(text: str) -> None:
     """A repository is not a server, and a bare word would be a repository of Docker Hub."""
     with pytest.raises(InvalidReference):
         registry_host(text)
+
+
+async def _converse(
+    command: tuple[str, ...], answers: list[tuple[str, str]], environment: dict[str, str]
+) -> str:
+    """Run a program in a terminal of its own; answer its prompts, and return what it showed."""
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        env={**os.environ, "AIRGAP_CONFIG": os.devnull, **environment},
+    )
+    os.close(theirs)
+    shown = ""
+    try:
+        for prompt, answer in answers:
+            while prompt not in shown:
+                shown += (await asyncio.to_thread(os.read, ours, 1000)).decode()
+            os.write(ours, f"{answer}\n".encode())
+        while True:
+            shown += (await asyncio.to_thread(os.read, ours, 1000)).decode()
+    except OSError:
+        # So a terminal says that nobody is left at its other end.
+        assert await process.wait() == 0, shown
+    finally:
+        os.close(ours)
+    return shown
 
 
 def _helper(folder: Path) -> Path:
