@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -36,6 +38,7 @@ from airgap.usecases.mirror import Selection, Wanted, select
 from airgap.usecases.mirror import mirror as mirror_images
 from airgap.usecases.mirror_entries import read_entries
 from airgap.usecases.pull import ENGINE, EngineWanted, from_engine
+from airgap.usecases.upstream_signatures import SignaturePolicy
 
 
 @click.command()
@@ -55,6 +58,14 @@ from airgap.usecases.pull import ENGINE, EngineWanted, from_engine
 @platform_option
 @click.option("--rewrite-index", is_flag=True, help="Write a new index of the platforms taken.")
 @click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
+@click.option(
+    "--verify-key",
+    "key_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Mirror REF only with a signature by this key (cosign.pub); of several any one does.",
+)
 @click.option("--recheck", is_flag=True, help="Look for new referrers of unchanged images too.")
 @click.option("--dry-run", is_flag=True, help="Show what would be taken, and why the rest not.")
 @store_option
@@ -71,6 +82,7 @@ def mirror(
     platforms: Platforms,
     rewrite_index: bool,
     no_referrers: bool,
+    key_files: tuple[Path, ...],
     recheck: bool,
     dry_run: bool,
 ) -> int:
@@ -92,7 +104,9 @@ def mirror(
     named = _from_arguments(elsewhere, tags, walk, referrers=referrers)
     if in_engine and tags is not None:
         raise UsageError(ENGINE, "has no tags to choose from", "name each image of the engine")
-    if not references and (tags is not None or platforms or rewrite_index):
+    if in_engine and key_files:
+        raise UsageError(ENGINE, "has no signatures", "mirror it without --verify-key")
+    if not references and (tags is not None or platforms or rewrite_index or key_files):
         raise UsageError("", "options that choose images need a REF", "name what to mirror")
     entries = () if references else _entries(app)
 
@@ -100,7 +114,9 @@ def mirror(
         order = await read_entries(entries, referrers=referrers)
         for note in order.notes:
             view.emit(note)
-        wanted, engine = [*named, *order.wanted], [*in_engine, *order.engine]
+        signed = await SignaturePolicy.of_files(key_files) if key_files else None
+        wanted = [*(replace(entry, signed=signed) for entry in named), *order.wanted]
+        engine = [*in_engine, *order.engine]
         async with app.registries(view.emit) as upstream:
             selection = await select(wanted, upstream, view.emit)
             if dry_run:

@@ -241,3 +241,18 @@ async def test_the_config_names_the_key(
     }
     (tmp_path / "cosign.pub").write_text("no key")
     assert (await airgap("mirror", *options)).code == 3
+
+
+async def test_the_command_names_the_key(
+    upstream: ScriptedRegistry, name: Reference, tmp_path: Path
+) -> None:
+    """``--verify-key`` holds for the references of the command line; without any it means none."""
+    (tmp_path / "cosign.pub").write_bytes(cosign.public_pem(KEY))
+    command = ("mirror", str(name), "--verify-key", str(tmp_path / "cosign.pub"))
+    store = ("--store", str(tmp_path / "store"))
+    done = await airgap(*command, *store)
+    assert done.code == 15, done.out
+    assert "has no signature" in done.err
+    sign_by_tag(upstream, name, cosign.signature(KEY, name.repository, APP.digest))
+    assert (await airgap(*command, *store)).code == 0
+    assert (await airgap("mirror", *command[2:], *store)).code == 2
