@@ -41,18 +41,24 @@ class Redaction:
 
     def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """Return the event without secrets."""
-        return {key: _clean(key, value) for key, value in event.items()}
+        return {key: cleaned(key, value) for key, value in event.items()}
 
 
-def _clean(key: str, value: Any) -> Any:
+def cleaned(key: str, value: Any) -> Any:
+    """Return a value, as JSON has it, in which credentials are hidden.
+
+    Args:
+        key: what the value is called; a password is hidden whatever it looks like.
+        value: text, a number, a list, a mapping; anything else becomes text.
+    """
     if _SECRET_KEY.search(key):
         return HIDDEN
     if isinstance(value, str):
         return without_secrets(value)
     if isinstance(value, Mapping):
-        return {str(inner): _clean(str(inner), item) for inner, item in value.items()}
+        return {str(inner): cleaned(str(inner), item) for inner, item in value.items()}
     if isinstance(value, Sequence):
-        return [_clean("", item) for item in value]
+        return [cleaned("", item) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
     return without_secrets(str(value))

@@ -14,7 +14,7 @@ from airgap.config.daemon import HooksSection, Occasion
 from airgap.content.events import Emit
 from airgap.daemon.board import Activity, Board
 from airgap.daemon.history import History, Outcome, Run
-from airgap.daemon.logs import Logger, without_secrets
+from airgap.daemon.logs import Logger, cleaned, without_secrets
 from airgap.daemon.notices import Notice, tell
 from airgap.daemon.programs import ProgramEnd, run_program
 from airgap.daemon.steps import Action, StepEnd, failed
@@ -194,7 +194,7 @@ class Runner:
     async def _end(
         self, app: App, number: int, outcome: Outcome, summary: str, report: _Report
     ) -> Run:
-        document = {**self._document(report), "programs": report.programs}
+        document = cleaned("", {**self._document(report), "programs": report.programs})
         return await asyncio.to_thread(
             self.history.end,
             number,
