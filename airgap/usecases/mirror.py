@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -79,45 +80,75 @@ async def select(
     wanted: Sequence[Wanted], upstream: Upstream, emit: Emit = events.discard
 ) -> Selection:
     """Find out which images are wanted; a repository that cannot be listed is one failure."""
-    choosing = _Choosing(upstream, AttachmentTags(upstream, emit))
-    for entry in wanted:
-        references = list(entry.references)
-        if isinstance(entry.repository, RepositoryPattern):
-            references += await choosing.in_namespace(entry.repository, entry.tags)
-        elif entry.repository is not None:
-            references += await choosing.in_repository(entry.repository, entry.tags)
-        for reference in references:
+    attachment_tags = AttachmentTags(upstream, emit)
+    listings = _Listings(upstream, attachment_tags)
+    choosing = [_Choosing(upstream, listings) for _ in wanted]
+
+    async def choose(item: tuple[_Choosing, Wanted]) -> None:
+        await item[0].choose(item[1])
+
+    pairs = list(zip(choosing, wanted, strict=True))
+    await for_each(pairs, choose, concurrency=_CONCURRENCY)
+    images: dict[tuple[Reference, WalkRules], ImageCopy] = {}
+    policies: defaultdict[Reference, list[SignaturePolicy]] = defaultdict(list)
+    for done, entry in pairs:
+        for reference in done.references:
             if entry.signed is not None:
-                choosing.policies[reference].append(entry.signed)
+                policies[reference].append(entry.signed)
             copy = ImageCopy(reference, _local_name(reference), entry.walk, entry.referrers)
-            choosing.images.setdefault((reference, entry.walk), copy)
+            images.setdefault((reference, entry.walk), copy)
     return Selection(
-        tuple(choosing.images.values()),
-        tuple(choosing.choices),
-        tuple(choosing.failures),
-        choosing.attachment_tags,
-        choosing.policies,
+        tuple(images.values()),
+        tuple(choice for done in choosing for choice in done.choices),
+        tuple(failure for done in choosing for failure in done.failures),
+        attachment_tags,
+        dict(policies),
     )
 
 
-class _Choosing:
-    """One selection while it is made."""
+class _Listings:
+    """The tags of repositories, each listed once, however many entries ask."""
 
     def __init__(self, upstream: Upstream, attachment_tags: AttachmentTags) -> None:
-        self.images: dict[tuple[Reference, WalkRules], ImageCopy] = {}
+        self._upstream = upstream
+        self._attachment_tags = attachment_tags
+        self._known: dict[Repository, Sequence[str]] = {}
+        self._locks: defaultdict[Repository, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def of(self, repository: Repository) -> Sequence[str]:
+        """Return every tag of a repository."""
+        async with self._locks[repository]:
+            if repository not in self._known:
+                listing = [tag async for tag in self._upstream.tags(repository)]
+                self._attachment_tags.learn(repository, listing)
+                self._known[repository] = listing
+            return self._known[repository]
+
+
+class _Choosing:
+    """What one entry wants, while it is found out."""
+
+    def __init__(self, upstream: Upstream, listings: _Listings) -> None:
+        self.references: list[Reference] = []
         self.choices: list[RepositoryChoice] = []
         self.failures: list[ImageResult] = []
-        self.policies: defaultdict[Reference, list[SignaturePolicy]] = defaultdict(list)
-        self.attachment_tags = attachment_tags
         self._upstream = upstream
-        self._listings: dict[Repository, list[str]] = {}
+        self._listings = listings
+
+    async def choose(self, entry: Wanted) -> None:
+        """Find the references of an entry."""
+        self.references += entry.references
+        if isinstance(entry.repository, RepositoryPattern):
+            self.references += await self.in_namespace(entry.repository, entry.tags)
+        elif entry.repository is not None:
+            self.references += await self.in_repository(entry.repository, entry.tags)
 
     async def in_repository(self, repository: Repository, tags: TagSelection) -> list[Reference]:
         """Choose tags of one repository; none at all is a failure, and so is an absent name."""
         # Names alone are asked for one by one; copying finds out whether they are there.
         listed = tags.needs_listing
         try:
-            available = await self._list(repository) if listed else list(tags.names)
+            available = await self._listings.of(repository) if listed else tags.names
             chosen = await self._choose(repository, tags, available)
         except AirgapError as error:
             self._fail(repository, error)
@@ -140,7 +171,7 @@ class _Choosing:
 
         async def look(repository: Repository) -> None:
             try:
-                available = await self._list(repository)
+                available = await self._listings.of(repository)
                 chosen[repository] = await self._choose(repository, tags, available)
             except AirgapError as error:
                 self._fail(repository, error)
@@ -157,13 +188,6 @@ class _Choosing:
                 _nothing_chosen(f"{pattern} ({len(repositories)} repositories)", rejected),
             )
         return taken
-
-    async def _list(self, repository: Repository) -> list[str]:
-        if repository not in self._listings:
-            listing = [tag async for tag in self._upstream.tags(repository)]
-            self.attachment_tags.learn(repository, listing)
-            self._listings[repository] = listing
-        return self._listings[repository]
 
     async def _choose(
         self, repository: Repository, tags: TagSelection, available: Sequence[str]

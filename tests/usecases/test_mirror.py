@@ -281,6 +281,26 @@ async def test_an_unchanged_tag_costs_one_head(
     assert upstream.count() == upstream.count("HEAD", "/manifests/") == 20
 
 
+async def test_entries_of_one_repository_share_its_listing(
+    upstream: ScriptedRegistry, client: RegistryClient
+) -> None:
+    """They are looked at side by side, and what they want stays in their order."""
+    for path in ("b", "a"):
+        for tag in ("1", "2"):
+            upstream.add(f"{path}:{tag}", AMD)
+    wanted = [
+        Wanted(
+            repository=upstream.repository(path),
+            tags=TagSelection(globs=(TagPattern.glob(glob),)),
+        )
+        for path, glob in (("b", "2"), ("a", "*"), ("b", "1"), ("b", "*"))
+    ]
+    selection = await select(wanted, client)
+    chosen = [f"{copy.source.repository.path}:{copy.source.tag}" for copy in selection.images]
+    assert chosen == ["b:2", "a:1", "a:2", "b:1"]
+    assert upstream.count("GET", "/tags/list") == 2
+
+
 async def test_a_changed_tag_costs_one_listing_for_its_repository(
     upstream: ScriptedRegistry, client: RegistryClient, store: Store
 ) -> None:
