@@ -66,6 +66,7 @@ def rmi(invocation: Invocation, *, references: tuple[str, ...], force: bool) -> 
             "deleted": list(report.deleted),
             "freed_bytes": report.freed,
             "spared_bytes": report.spared,
+            "busy": report.busy,
         }
         return Result(document, _lines(report))
 
@@ -84,3 +85,5 @@ def _lines(report: RemovalReport) -> Iterator[str]:
             f"{human_size(report.spared)} came or was used within the last hour and stays until "
             "`airgap store gc`"
         )
+    if report.busy is not None:
+        yield f"nothing was freed: {report.busy}; `airgap store gc` frees it later"

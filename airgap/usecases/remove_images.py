@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from airgap.errors import Refused
+from airgap.errors import Refused, StoreUnusable
 from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
-from airgap.store.collection import collect_garbage
+from airgap.store.collection import GcRules, collect_garbage
 from airgap.store.listing import ListedImage, list_images
 from airgap.store.renaming import remove_names
 from airgap.store.store import Store
@@ -25,16 +25,18 @@ class RemovalReport:
         freed: bytes that are free now.
         spared: bytes that nothing needs any more, and that are too fresh to go: somebody may be
             relying on them just now. ``store gc`` takes them later.
+        busy: why nothing could be freed now, though the names are gone; None where it could.
     """
 
     untagged: tuple[Reference, ...]
     deleted: tuple[Digest, ...]
-    freed: int
-    spared: int
+    freed: int = 0
+    spared: int = 0
+    busy: str | None = None
 
 
 async def remove_images(
-    wanted: Sequence[str], store: Store, *, force: bool = False
+    wanted: Sequence[str], store: Store, *, force: bool = False, rules: GcRules | None = None
 ) -> RemovalReport:
     """Remove names, all of them or none, and the content that nothing needs any more.
 
@@ -42,6 +44,7 @@ async def remove_images(
         wanted: references, each of which loses just this name, or beginnings of ids.
         store: where they are.
         force: remove an id with all of its names, where it has several.
+        rules: what of the content may go, and how long to wait for others.
 
     Raises:
         NotFound: one of them is not here; nothing was removed.
@@ -55,13 +58,15 @@ async def remove_images(
     await remove_names(store, list(doomed))
     after = [image for image in before if image.reference not in doomed]
     deleted = _ids_of([image for image in before if image.reference in doomed], after)
-    collected = await collect_garbage(store) if deleted else None
-    return RemovalReport(
-        tuple(doomed),
-        deleted,
-        collected.removed_bytes if collected else 0,
-        collected.spared_bytes if collected else 0,
-    )
+    report = RemovalReport(tuple(doomed), deleted)
+    if not deleted:
+        return report
+    try:
+        collected = await collect_garbage(store, rules)
+    except StoreUnusable as error:
+        # The names are gone for good; that another process is publishing only delays the rest.
+        return replace(report, busy=error.cause)
+    return replace(report, freed=collected.removed_bytes, spared=collected.spared_bytes)
 
 
 def _names_to_remove(

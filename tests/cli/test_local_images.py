@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from airgap.store.collection import GcRules
+from airgap.store.durable import shared_lock
+from airgap.store.store import Store
+from airgap.usecases.remove_images import remove_images
 from tests.archive.moving import write_archive
 from tests.support.command import Done, airgap
 from tests.support.images import BuiltImage, image, index, random_layer
@@ -133,3 +137,14 @@ async def test_an_image_that_an_index_names_is_not_deleted(store: Path) -> None:
     platform = ("--platform", "linux/arm64", "--format", "{{.Architecture}} {{.Id}}")
     shown = await ok(store, "inspect", "many:1", *platform)
     assert shown.out.strip() == f"arm64 {arm.config.digest}"
+
+
+async def test_names_go_although_another_process_is_publishing(store: Path) -> None:
+    """What cannot be freed now is said; the removal itself has gone through."""
+    rules = GcRules(patience=0)
+    async with Store.open(store) as opened:
+        with shared_lock(opened.places.sweep_lock):
+            report = await remove_images(["app:1"], opened, rules=rules)
+    assert report.deleted == (_id(APP),)
+    assert report.busy is not None
+    assert "docker.io/library/app:1" not in await names(store)
