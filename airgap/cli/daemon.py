@@ -64,20 +64,22 @@ def daemon(
 def _unattended(invocation: Invocation, app: App, listen: str | None) -> int:
     address = ListenAddress.parse(listen) if listen is not None else None
 
-    def load() -> App:
-        return _listening(invocation.app(), address)
-
     with logging_to(sys.stderr, os.environ, verbosity=invocation.verbosity) as logger:
-        surroundings = _surroundings(invocation, app, logger)
-        surroundings = replace(surroundings, load=load)
+        surroundings = _surroundings(invocation, app, logger, address)
         asyncio.run(run_unattended(surroundings, _listening(app, address)))
     return 0
 
 
-def _surroundings(invocation: Invocation, app: App, logger: Logger) -> Surroundings:
+def _surroundings(
+    invocation: Invocation, app: App, logger: Logger, address: ListenAddress | None = None
+) -> Surroundings:
     file = find_config(invocation.config, app.environ)
-    manager = ServiceManager.from_environment(app.environ)
-    return Surroundings(invocation.app, file, logger, manager)
+
+    def load() -> App:
+        # A config that has come or gone is found or missed as at the start.
+        return _listening(App.start(invocation.config, invocation.store), address)
+
+    return Surroundings(load, file, logger, ServiceManager.from_environment(app.environ))
 
 
 def _listening(app: App, address: ListenAddress | None) -> App:

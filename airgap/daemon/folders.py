@@ -83,6 +83,7 @@ class FolderWatch:
         name: what the config calls it.
         section: what the config says of it.
         hooks: programs around each import.
+        has_unsettled: whether the last look found something that another one may find complete.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class FolderWatch:
         self.hooks = section.hooks or hooks
         self._runner = runner
         self._news = news
+        self.has_unsettled = False
         self._lock = asyncio.Lock()
         self._before: Look = {}
         self._attempts: dict[str, Attempt] | None = None
@@ -105,21 +107,17 @@ class FolderWatch:
 
     async def _look(self, app: App) -> list[Run]:
         look = await self._take_look()
+        self.has_unsettled = False
         if look is None:
             return []
         before, self._before = self._before, look
-        settled = [c for c in _wanted(app, look) if is_settled(c, before, look)]
+        found = _wanted(app, look)
+        settled = [c for c in found if is_settled(c, before, look)]
+        self.has_unsettled = len(settled) < len(found)
         attempts = await self._remembered()
         arrived = deliveries(await _fingerprints(settled), look)
         wanted = [d for d in arrived if not self._is_over(d, attempts)]
         return [await self._take_in(app, d, attempts) for d in await _in_order(app, wanted)]
-
-    async def has_unsettled(self, app: App) -> bool:
-        """Tell whether something lies there that another look may find complete."""
-        look = await self._take_look()
-        if look is None:
-            return False
-        return any(not is_settled(c, self._before, look) for c in _wanted(app, look))
 
     async def _take_look(self) -> Look | None:
         section = self.section

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TypeVar
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from airgap.app import App
 from airgap.config.daemon import FolderSection, JobSection, Step, StickSection, Verb
@@ -21,7 +20,7 @@ from airgap.daemon.logs import Logger
 from airgap.daemon.runner import Runner, Work
 from airgap.daemon.steps import Action, StepEnd, action_of
 from airgap.daemon.sticks import StickWatch
-from airgap.daemon.timetable import Timetable
+from airgap.daemon.timetable import EveryTrigger, Timetable
 from airgap.errors import NotFound
 from airgap.operations.sizes import counted, human_span
 from airgap.operations.watching import Watcher
@@ -29,7 +28,7 @@ from airgap.operations.watching import Watcher
 _LAST_BREATH = 10.0
 """Seconds in which what was cut off must come to its end."""
 
-_BETWEEN_LOOKS = 2.0
+BETWEEN_LOOKS = 2.0
 """Seconds between the two looks that a single pass takes into a drop folder, at most."""
 
 Watch = TypeVar("Watch", FolderWatch, StickWatch)
@@ -113,8 +112,14 @@ class Daemon:
             if late:
                 await asyncio.wait(late, timeout=_LAST_BREATH)
 
-    async def run_once(self, names: Sequence[str] = ()) -> list[Run]:
+    async def run_once(
+        self, names: Sequence[str] = (), *, between_looks: float = BETWEEN_LOOKS
+    ) -> list[Run]:
         """Do what is due, or what is named, one after the other; return what was done.
+
+        Args:
+            names: jobs, folders and sticks; none means what is due, and a look everywhere.
+            between_looks: seconds between the two looks into a folder where something lies.
 
         Raises:
             NotFound: a name is not in the config.
@@ -133,8 +138,8 @@ class Daemon:
         for name, folder in self._folders.items():
             if not names or name in names:
                 runs += await folder.look(self.app)
-                if await folder.has_unsettled(self.app):
-                    await asyncio.sleep(min(folder.section.every, _BETWEEN_LOOKS))
+                if folder.has_unsettled:
+                    await asyncio.sleep(min(folder.section.every, between_looks))
                     runs += await folder.look(self.app)
         for name, stick in self._sticks.items():
             if not names or name in names:
@@ -171,8 +176,7 @@ class Daemon:
         for name, watch in watches.items():
             await asyncio.to_thread(self.history.mark, name, self.runner.clock())
             now = self._now()
-            trigger = IntervalTrigger(seconds=watch.section.every, start_date=now, timezone=UTC)
-            self._schedule(name, trigger, now)
+            self._schedule(name, EveryTrigger(watch.section.every, now), now)
         wanted = {entry.name for entry in self.entries()}
         for planned in self._scheduler.get_jobs():
             if planned.id not in wanted:

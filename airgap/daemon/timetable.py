@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 
 from airgap.config.cron import WEEKDAYS, CronTimes
 from airgap.config.daemon import JobSection, Missed
@@ -57,7 +56,8 @@ class Timetable:
         """
         if last is None and self.every is not None:
             return now
-        due = self.next_after(last or known_since)
+        # A clock that was wrong once must not put things off for years.
+        due = self.next_after(min(last or known_since, now))
         if due > now:
             return due
         if self.makes_up:
@@ -68,9 +68,31 @@ class Timetable:
         """Return what the scheduler goes by, from the first run on."""
         if self.times is not None:
             return CrontabTrigger(self.times, self.zone, self.jitter)
-        return IntervalTrigger(
-            seconds=self.every, start_date=first, timezone=self.zone, jitter=self.jitter
-        )
+        return EveryTrigger(self.every or 0, first, self.jitter)
+
+
+class EveryTrigger(BaseTrigger):  # type: ignore[misc]  # it has no types
+    """Fires every so many seconds, counted from the first time.
+
+    However far the clock jumps (a laptop that slept, a board that finds out what year it is), the
+    next time is one step away, where the scheduler's own trigger would count all those in between.
+    """
+
+    def __init__(self, seconds: float, first: datetime, jitter: float | None = None) -> None:
+        self._every = timedelta(seconds=seconds)
+        self._first = first
+        self._jitter = jitter
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
+        """Return the next time, as the scheduler asks for it."""
+        if previous_fire_time is None and self._first >= now:
+            found = self._first
+        else:
+            last = self._first if previous_fire_time is None else previous_fire_time
+            found = last + self._every
+            if found <= now:
+                found += self._every * ((now - found) // self._every + 1)
+        return found + _late(self._jitter)
 
 
 class CrontabTrigger(BaseTrigger):  # type: ignore[misc]  # it has no types
@@ -106,13 +128,16 @@ class CrontabTrigger(BaseTrigger):  # type: ignore[misc]  # it has no types
         found = self._from(moment)
         while self._once and found.astimezone(self._zone).fold:
             found = self._from(found + _INSTANT)
-        late = random.uniform(0, self._jitter) if self._jitter else 0.0  # noqa: S311 - no secret
-        return found + timedelta(seconds=late)
+        return found + _late(self._jitter)
 
     def _from(self, moment: datetime) -> datetime:
         fires: list[datetime] = [t.get_next_fire_time(None, moment) for t in self._either]
         # Times that a clock skips compare unequal to what they mean, unless in UTC.
         return min(fire.astimezone(UTC) for fire in fires)
+
+
+def _late(jitter: float | None) -> timedelta:
+    return timedelta(seconds=random.uniform(0, jitter or 0))  # noqa: S311 - no secret
 
 
 def _listed(values: tuple[int, ...]) -> str:

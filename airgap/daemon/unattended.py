@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from airgap.app import App
 from airgap.config.daemon import Occasion
@@ -17,7 +18,7 @@ from airgap.daemon.history import History, Run
 from airgap.daemon.logs import Logger
 from airgap.daemon.notices import Notice, tell
 from airgap.daemon.runner import Clock, Runner
-from airgap.daemon.service import Daemon
+from airgap.daemon.service import BETWEEN_LOOKS, Daemon
 from airgap.daemon.service_manager import ServiceManager
 from airgap.daemon.status import StatusReader, late_names, moment
 from airgap.daemon.web import serving_status
@@ -26,8 +27,10 @@ from airgap.operations.sizes import counted, human_span
 from airgap.operations.turns import turn
 from airgap.store.places import Places
 
-_WATCH_SECONDS = 5.0
+_WATCH_SECONDS = 2.0
 _LATE_SECONDS = 60.0
+
+_Identity: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,13 @@ def history_path(store: Path) -> Path:
     return Places(store).own / "daemon.sqlite"
 
 
-async def run_once(surroundings: Surroundings, app: App, names: tuple[str, ...]) -> list[Run]:
+async def run_once(
+    surroundings: Surroundings,
+    app: App,
+    names: Sequence[str] = (),
+    *,
+    between_looks: float = BETWEEN_LOOKS,
+) -> list[Run]:
     """Do what is due, or what is named, and end.
 
     Raises:
@@ -80,7 +89,7 @@ async def run_once(surroundings: Surroundings, app: App, names: tuple[str, ...])
         NotFound: a name is not in the config.
     """
     async with opened_daemon(surroundings, app) as daemon:
-        return await daemon.run_once(names)
+        return await daemon.run_once(names, between_looks=between_looks)
 
 
 async def run_unattended(surroundings: Surroundings, app: App) -> None:
@@ -91,13 +100,14 @@ async def run_unattended(surroundings: Surroundings, app: App) -> None:
         UsageError, ConfigError, NotPermitted: the status pages cannot be served.
     """
     manager, logger = surroundings.manager, surroundings.logger
+    seen = await asyncio.to_thread(_identity, surroundings.config_file)
     async with AsyncExitStack() as stack:
         daemon = await stack.enter_async_context(opened_daemon(surroundings, app))
         reader = StatusReader(daemon, surroundings.clock())
         site = await stack.enter_async_context(serving_status(daemon, reader))
         await daemon.start()
         with _signals() as signals:
-            keeping = asyncio.create_task(_keep(surroundings, daemon, signals))
+            keeping = asyncio.create_task(_keep(surroundings, daemon, signals, seen))
             logger.info("daemon is up", store=str(app.store_path), status=site.url)
             manager.ready(_state(daemon))
             await signals.stop.wait()
@@ -146,11 +156,13 @@ def _signals() -> Iterator[_Signals]:
             loop.remove_signal_handler(number)
 
 
-async def _keep(surroundings: Surroundings, daemon: Daemon, signals: _Signals) -> None:
+async def _keep(
+    surroundings: Surroundings, daemon: Daemon, signals: _Signals, seen: _Identity | None
+) -> None:
     """Do everything that goes on beside the work."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_reload(surroundings, daemon, signals.reload))
-        group.create_task(_watch_config(surroundings, daemon, signals.reload))
+        group.create_task(_watch_config(surroundings, daemon, signals.reload, seen))
         group.create_task(_tell_manager(surroundings, daemon))
         group.create_task(_tell_late(daemon))
 
@@ -188,30 +200,29 @@ def _require_same_places(old: App, new: App) -> None:
         )
 
 
-async def _watch_config(surroundings: Surroundings, daemon: Daemon, wanted: asyncio.Event) -> None:
-    path = surroundings.config_file
-    if path is None:
-        return
-    before = await asyncio.to_thread(_identity, path)
+async def _watch_config(
+    surroundings: Surroundings, daemon: Daemon, wanted: asyncio.Event, seen: _Identity | None
+) -> None:
     while True:
         await asyncio.sleep(_WATCH_SECONDS)
-        now = await asyncio.to_thread(_identity, path)
-        if now != before and daemon.app.config.daemon.watch_config:
+        now = await asyncio.to_thread(_identity, surroundings.config_file)
+        if now != seen and daemon.app.config.daemon.watch_config:
             wanted.set()
-        before = now
+        seen = now
 
 
-def _identity(path: Path) -> tuple[int, int, int] | None:
+def _identity(path: Path | None) -> _Identity | None:
+    """Return what tells a file from what it was before; None where there is none."""
     try:
-        status = path.stat()
+        status = path.stat() if path is not None else None
     except OSError:
         return None
-    return status.st_ino, status.st_mtime_ns, status.st_size
+    return (status.st_ino, status.st_mtime_ns, status.st_size) if status is not None else None
 
 
 async def _tell_manager(surroundings: Surroundings, daemon: Daemon) -> None:
     manager = surroundings.manager
-    pause = (manager.watchdog or 2 * _WATCH_SECONDS) / 2
+    pause = (manager.watchdog or 4 * _WATCH_SECONDS) / 2
     told = ""
     while True:
         if manager.watchdog is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from airgap.daemon.board import Board
 from airgap.daemon.history import History
 from airgap.daemon.logs import make_logger
 from airgap.daemon.runner import Runner
+from airgap.daemon.service import Daemon
 from airgap.daemon.service_manager import ServiceManager
 from airgap.daemon.unattended import Surroundings
 from airgap.operations.exporting import Exported, export_next
@@ -33,9 +36,9 @@ def small_image(seed: int) -> BuiltImage:
 
 @dataclass
 class Clock:
-    """The time, as a test sets it; seconds since 1970."""
+    """The time, as a test sets it, from now on; seconds since 1970."""
 
-    now: float = 1_700_000_000.0
+    now: float = field(default_factory=time.time)
 
     def __call__(self) -> float:
         """Return the time."""
@@ -124,3 +127,16 @@ def touch_later(path: Path) -> None:
     """Give a file another time, as writing to it does."""
     status = path.stat()
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns + 1_000_000_000))
+
+
+async def settled(daemon: Daemon) -> None:
+    """Wait until nothing is being done."""
+    while daemon._tasks:
+        await asyncio.wait(daemon._tasks.values())
+
+
+async def begun(daemon: Daemon, name: str) -> None:
+    """Wait until something is being done."""
+    async with asyncio.timeout(20):
+        while name not in daemon.board.activities:  # noqa: ASYNC110 - what it waits for has no event
+            await asyncio.sleep(0)

@@ -97,6 +97,23 @@ def test_the_next_time_is_later_and_the_scheduler_agrees(moment: datetime, text:
     assert fires.astimezone(UTC) == found
 
 
+def test_a_clock_that_jumps_costs_one_run_and_no_time() -> None:
+    """A board without a battery wakes up in 1970 and learns later what year it is."""
+    table = Timetable(BERLIN, every=5.0)
+    begun = datetime(1970, 1, 1, tzinfo=UTC)
+    trigger = table.trigger(begun)
+    assert NOW < trigger.get_next_fire_time(begun, NOW) <= NOW + timedelta(seconds=5)
+    assert table.first(NOW + timedelta(days=9999), NOW, NOW) == NOW + timedelta(seconds=5)
+
+
+def test_jitter_makes_runs_later_and_never_earlier() -> None:
+    """By at most as much as the config says."""
+    table = Timetable(BERLIN, every=100.0, jitter=10.0)
+    for _ in range(50):
+        fires = table.trigger(NOW).get_next_fire_time(NOW, NOW)
+        assert timedelta(seconds=100) <= fires - NOW <= timedelta(seconds=110)
+
+
 @given(MOMENTS, st.integers(1, 10**6), st.integers(0, 10**6))
 def test_intervals_fire_first_when_they_are_due(moment: datetime, every: int, ago: int) -> None:
     """The scheduler begins where the plan says."""
