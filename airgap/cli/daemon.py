@@ -16,8 +16,8 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.config.loading import find_config
 from airgap.config.serving import ListenAddress
-from airgap.daemon.history import Outcome, Run
 from airgap.daemon.logs import Logger, logging_to
+from airgap.daemon.records import Outcome, Run
 from airgap.daemon.service_manager import ServiceManager
 from airgap.daemon.status import run_document
 from airgap.daemon.unattended import Surroundings, run_once, run_unattended

@@ -24,7 +24,7 @@ from airgap.daemon.arrivals import (
     is_settled,
     receipt_channel,
 )
-from airgap.daemon.history import Arrival, Outcome, Run
+from airgap.daemon.records import Arrival, Outcome, Run
 from airgap.daemon.runner import Runner, Work
 from airgap.daemon.steps import Action, import_action, receipt_action
 from airgap.errors import AirgapError

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from airgap.daemon.history import Outcome
+from airgap.daemon.records import Outcome
 from airgap.daemon.status import Status
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from airgap.bundle.delivery import Names
 from airgap.bundle.journal import ImportEntry
 from airgap.bundle.ledger import ChannelStatus
-from airgap.daemon.history import Outcome, Run
+from airgap.daemon.records import Outcome, Run
 from airgap.daemon.status import Status, to_carry
 from airgap.operations.sizes import counted, human_age, human_ahead, human_size, human_span
 

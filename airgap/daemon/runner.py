@@ -13,10 +13,11 @@ from airgap.app import App
 from airgap.config.daemon import HooksSection, Occasion
 from airgap.content.events import Emit
 from airgap.daemon.board import Activity, Board
-from airgap.daemon.history import History, Outcome, Run
+from airgap.daemon.history import History
 from airgap.daemon.logs import Logger, cleaned, without_secrets
 from airgap.daemon.notices import Notice, tell
 from airgap.daemon.programs import ProgramEnd, run_program
+from airgap.daemon.records import Outcome, Run
 from airgap.daemon.steps import Action, StepEnd, failed
 from airgap.errors import AirgapError, Refused
 from airgap.operations.watching import Proposal, Watcher

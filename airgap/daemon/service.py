@@ -15,8 +15,9 @@ from airgap.app import App
 from airgap.config.daemon import FolderSection, JobSection, Step, StickSection, Verb
 from airgap.daemon.board import Board
 from airgap.daemon.folders import FolderWatch, News
-from airgap.daemon.history import History, Outcome, Run
+from airgap.daemon.history import History
 from airgap.daemon.logs import Logger
+from airgap.daemon.records import Outcome, Run
 from airgap.daemon.runner import Runner, Work
 from airgap.daemon.steps import Action, StepEnd, action_of
 from airgap.daemon.sticks import StickWatch

@@ -11,7 +11,7 @@ from typing import Any
 import airgap
 from airgap.bundle.ledger import ChannelStatus, DeliveryRecord
 from airgap.daemon.board import Activity
-from airgap.daemon.history import Arrival, Outcome, Run
+from airgap.daemon.records import Arrival, Outcome, Run
 from airgap.daemon.service import Daemon, Entry
 from airgap.errors import AirgapError
 from airgap.store.figures import StoreFigures, store_figures

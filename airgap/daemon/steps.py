@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from airgap.app import App
 from airgap.config.daemon import Step, Verb
-from airgap.daemon.history import Outcome
+from airgap.daemon.records import Outcome
 from airgap.errors import (
     AirgapError,
     ArchiveDamaged,

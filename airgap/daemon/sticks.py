@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airgap.app import App
 from airgap.config.daemon import HooksSection, StickSection
-from airgap.daemon.history import Run
+from airgap.daemon.records import Run
 from airgap.daemon.runner import Runner, Work
 from airgap.daemon.steps import export_action
 

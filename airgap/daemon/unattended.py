@@ -14,9 +14,10 @@ from typing import TypeAlias
 from airgap.app import App
 from airgap.config.daemon import Occasion
 from airgap.daemon.board import Board
-from airgap.daemon.history import History, Run
+from airgap.daemon.history import History
 from airgap.daemon.logs import Logger
 from airgap.daemon.notices import Notice, tell
+from airgap.daemon.records import Run
 from airgap.daemon.runner import Clock, Runner
 from airgap.daemon.service import BETWEEN_LOOKS, Daemon
 from airgap.daemon.service_manager import ServiceManager

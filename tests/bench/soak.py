@@ -25,7 +25,8 @@ from pathlib import Path
 import click
 
 from airgap.content.copy_images import CopyLimits, ImageCopy, copy_images
-from airgap.daemon.history import History, Outcome
+from airgap.daemon.history import History
+from airgap.daemon.records import Outcome
 from airgap.oci.reference import Reference
 from airgap.registry.client import RegistryClient
 from airgap.registry.settings import ClientSettings

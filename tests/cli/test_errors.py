@@ -104,8 +104,13 @@ async def test_a_bundle_with_a_flipped_bit(bundle: Path, tmp_path: Path) -> None
 
 
 async def test_a_directory_where_a_file_is_expected(tmp_path: Path) -> None:
-    """The path is named, and what it is."""
-    _says(await airgap("import", str(tmp_path)), 10, str(tmp_path), "folder")
+    """A folder may hold volumes; one that holds no bundle is named, and so is one to write over."""
+    _says(await airgap("import", str(tmp_path)), 5, str(tmp_path), "no bundle is there")
+    store = tmp_path / "s"
+    store.mkdir()
+    done = await airgap("export", "--all", "--store", str(tmp_path / "x"), "-o", str(store))
+    assert done.code != 0
+    assert str(tmp_path) in done.err
 
 
 async def test_a_file_where_a_store_is_expected(tmp_path: Path) -> None:

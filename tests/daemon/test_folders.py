@@ -12,7 +12,7 @@ import pytest
 from airgap.config.daemon import HooksSection
 from airgap.daemon import folder_files
 from airgap.daemon.folders import FolderWatch, News
-from airgap.daemon.history import Outcome, Run
+from airgap.daemon.records import Outcome, Run
 from airgap.errors import NotFound
 from tests.daemon.places import APP, Place, carry, small_image, touch_later
 from tests.support.command import run, succeed

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from airgap.daemon.history import Arrival, History, Outcome
+from airgap.daemon.history import History
+from airgap.daemon.records import Arrival, Outcome
 from airgap.errors import StoreUnusable
 
 

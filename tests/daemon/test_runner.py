@@ -15,8 +15,8 @@ from aiohttp import web
 
 from airgap.app import App
 from airgap.config.daemon import HooksSection, Step, Verb
-from airgap.daemon.history import Outcome
 from airgap.daemon.programs import KEPT_OUTPUT, run_program
+from airgap.daemon.records import Outcome
 from airgap.daemon.runner import Work
 from airgap.daemon.steps import Action, StepEnd, action_of, export_action
 from airgap.errors import NoSpace, Refused

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airgap.daemon.history import Outcome, Run
+from airgap.daemon.records import Outcome, Run
 from airgap.daemon.unattended import (
     opened_daemon,
     read_config_again,

@@ -17,7 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from airgap.daemon.board import Activity
-from airgap.daemon.history import Arrival, Outcome
+from airgap.daemon.records import Arrival, Outcome
 from airgap.daemon.service import Daemon
 from airgap.daemon.status import StatusReader
 from airgap.daemon.unattended import opened_daemon
