@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tests.bench.measuring import Table, run
@@ -83,17 +84,21 @@ async def bench(rounds: int, megabytes: int) -> Table:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="airgap-bench-")))
         upstream = await stack.enter_async_context(real_registry(folder / "upstream"))
-        local = await stack.enter_async_context(real_registry(folder / "local"))
         size = megabytes * 1_000_000 // (2 * IMAGES)
         publish = (sys.executable, "-m", "tests.bench.publish", f"{upstream.host}/bench/app")
         await asyncio.to_thread(run, (*publish, str(IMAGES), str(size)))
         work = folder / "work"
         work.mkdir()
-        place = Bench(work, upstream.host, local.host)
-        for _ in range(rounds):
-            await asyncio.to_thread(place.skopeo, table)
-            await asyncio.to_thread(place.airgap, table, sync=False)
-            await asyncio.to_thread(place.airgap, table, sync=True)
+        programs = (
+            Bench.skopeo,
+            partial(Bench.airgap, sync=False),
+            partial(Bench.airgap, sync=True),
+        )
+        for number, legs in enumerate(programs * rounds):
+            # A registry that has the blobs from an earlier round would only mount them.
+            async with real_registry(folder / f"local{number}") as local:
+                await asyncio.to_thread(legs, Bench(work, upstream.host, local.host), table)
+            await asyncio.to_thread(shutil.rmtree, folder / f"local{number}")
     return table
 
 
