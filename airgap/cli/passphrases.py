@@ -8,32 +8,11 @@ from pathlib import Path
 
 import click
 
-from airgap.bundle.failures import telling
 from airgap.bundle.keys import AskPassphrase
 from airgap.errors import UsageError
+from airgap.operations.passphrases import VARIABLE, find_passphrase, read_passphrase
 
-VARIABLE = "AIRGAP_KEY_PASSPHRASE"
-"""The environment variable that is looked at when nothing else is set."""
-
-_MAX_SIZE = 4096
 _HINT = f"answer a prompt at a terminal, name --passphrase-file, or set {VARIABLE}"
-
-
-def read_passphrase(path: Path) -> bytes:
-    """Return the content of a file, without the newline that editors add.
-
-    Raises:
-        NotFound, NotPermitted: it cannot be opened.
-        UsageError: it is empty, or too long to be a passphrase.
-    """
-    with telling(path), path.open("rb") as file:
-        raw = file.read(_MAX_SIZE + 1)
-    if len(raw) > _MAX_SIZE:
-        raise UsageError(str(path), f"has over {_MAX_SIZE} bytes, too many for a passphrase")
-    passphrase = raw.removesuffix(b"\n").removesuffix(b"\r")
-    if not passphrase:
-        raise UsageError(str(path), "is empty, and should hold a passphrase")
-    return passphrase
 
 
 def passphrase_source(
@@ -48,13 +27,9 @@ def passphrase_source(
     """
 
     def ask(key: Path) -> bytes | None:
-        if file is not None:
-            return read_passphrase(file)
-        for name in (variable, VARIABLE):
-            if name is not None and environ.get(name):
-                return environ[name].encode()
-        if not sys.stdin.isatty():
-            return None
+        found = find_passphrase(file, variable, environ)
+        if found is not None or not sys.stdin.isatty():
+            return found
         answer: str = click.prompt(f"Passphrase of {key}", hide_input=True, err=True)
         return answer.encode()
 

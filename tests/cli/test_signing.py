@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from airgap.bundle.keys import write_key_pair
-from airgap.cli.passphrases import VARIABLE, new_passphrase, passphrase_source, read_passphrase
+from airgap.cli.passphrases import new_passphrase, passphrase_source
 from airgap.errors import NotFound, UsageError
+from airgap.operations.passphrases import VARIABLE, read_passphrase
 from tests.support.command import airgap
 from tests.support.filled_store import filled_store
 from tests.support.images import image, random_layer
