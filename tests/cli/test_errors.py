@@ -103,14 +103,18 @@ async def test_a_bundle_with_a_flipped_bit(bundle: Path, tmp_path: Path) -> None
     assert await _names(store) == []
 
 
-async def test_a_directory_where_a_file_is_expected(tmp_path: Path) -> None:
-    """A folder may hold volumes; one that holds no bundle is named, and so is one to write over."""
+async def test_a_directory_where_a_bundle_is_expected(tmp_path: Path) -> None:
+    """A folder may hold volumes; one that holds no bundle is named."""
     _says(await airgap("import", str(tmp_path)), 5, str(tmp_path), "no bundle is there")
-    store = tmp_path / "s"
-    store.mkdir()
-    done = await airgap("export", "--all", "--store", str(tmp_path / "x"), "-o", str(store))
-    assert done.code != 0
-    assert str(tmp_path) in done.err
+
+
+async def test_a_directory_where_a_bundle_shall_be_written(bundle: Path, tmp_path: Path) -> None:
+    """A folder is never replaced by a file, not even on request; it stays as it was."""
+    store, folder = str(bundle.with_name("connected")), tmp_path / "folder"
+    folder.mkdir()
+    done = await airgap("export", "--all", "--store", store, "-o", str(folder), "--force")
+    _says(done, 2, str(folder))
+    assert list(folder.iterdir()) == []
 
 
 async def test_a_file_where_a_store_is_expected(tmp_path: Path) -> None:

@@ -184,3 +184,20 @@ def altered(reply: Reply, fault: Fault | None) -> Reply:
             return replace(reply, body=reply.body[:middle] + flipped + reply.body[middle + 1 :])
         case _:
             return reply
+
+
+PASSING_FAULTS: tuple[Fault, ...] = (
+    Reset(),
+    Reset(50_000),
+    Truncate(1000),
+    Truncate(70_000),
+    EndEarly(30_000),
+    Answer(500),
+    Answer(502, {"Content-Type": "text/html"}, b"<html>bad gateway</html>"),
+    Answer(503, {"Retry-After": "0"}),
+    Answer(429, {"Retry-After": "0"}),
+    Answer(408),
+    Change({"Docker-Content-Digest": None}),
+    IgnoreRange(),
+)
+"""What goes wrong once in a while on bad links and busy registries, and passes."""
