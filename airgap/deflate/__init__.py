@@ -1,0 +1,1 @@
+"""Gzip opened into plain bytes and a recipe, and rebuilt from them bit for bit."""

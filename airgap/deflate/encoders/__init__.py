@@ -1,0 +1,1 @@
+"""What each family of encoders would write next: one module an encoder, re-enacted."""

@@ -1,0 +1,43 @@
+"""Numbers of the deflate format (RFC 1951) and of the coder's buffers.
+
+They stand in a module that is never compiled: a compiled one takes them over into C variables that
+its ``.pxd`` declares, where no Python code could see them.
+"""
+
+from __future__ import annotations
+
+STORED = 0
+"""A block that holds its bytes as they are (BTYPE 00)."""
+
+FIXED = 1
+"""A block coded with the codes of RFC 1951, section 3.2.6 (BTYPE 01)."""
+
+DYNAMIC = 2
+"""A block that brings its own codes (BTYPE 10)."""
+
+CONTINUED = 3
+"""No new block: its tokens go on under the codes of the block before, with no end between."""
+
+END_OF_BLOCK = 256
+MAX_LITERALS = 286
+MAX_DISTANCES = 30
+CODE_LENGTH_CODES = 19
+MAX_RUNS = MAX_LITERALS + MAX_DISTANCES
+
+MIN_MATCH = 3
+MAX_MATCH = 258
+
+WINDOW = 1 << 15
+"""Bytes: how far back a match may reach (RFC 1951, section 2)."""
+
+LOOKAHEAD = 1 << 17
+"""Bytes that lie ahead of a model whenever it is asked, unless the stream ends before."""
+
+CAPACITY = 1 << 20
+"""Bytes of the buffer that slides over the plain bytes."""
+
+MAX_STORED = 65_535
+"""Bytes of a stored block at most (RFC 1951, section 3.2.4)."""
+
+MAX_BLOCK_TOKENS = 1 << 16
+"""Tokens after which a longer block is cut: what follows is CONTINUED."""
