@@ -9,11 +9,12 @@ from pathlib import Path
 from tests.support.command import succeed
 
 
-async def debian_rootfs(folder: Path) -> Path:
-    """Return a tar of Debian's essential packages, made by mmdebstrap."""
+async def debian_rootfs(folder: Path, *packages: str) -> Path:
+    """Return a tar of Debian's essential packages, and of others; made by mmdebstrap."""
     rootfs = folder / "rootfs.tar"
     command = ("mmdebstrap", "--variant=essential", "--format=tar", "--quiet")
-    await succeed(*command, "bookworm", str(rootfs))
+    others = (f"--include={','.join(packages)}",) if packages else ()
+    await succeed(*command, *others, "bookworm", str(rootfs))
     return rootfs
 
 
