@@ -1,12 +1,11 @@
-"""Bringing the catalog of an older version up to this one, step by step, in one transaction."""
+"""What leads from the catalog of each older version to the next one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-
-from sqlalchemy import Connection, Table, select, update
+from sqlalchemy import Connection, Table
 
 from airgap.store import schema
+from airgap.store.versions import Step, VersionedSchema
 
 _DELIVERIES = (
     schema.deliveries,
@@ -19,28 +18,13 @@ _DELIVERIES = (
 )
 
 
-def migrate(connection: Connection) -> None:
-    """Make the catalog one of this version, unless another process has just done so."""
-    key = schema.meta.c.key
-    found = connection.execute(
-        select(schema.meta.c.value).where(key == "schema_version")
-    ).scalar_one()
-    for version in range(int(found), schema.SCHEMA_VERSION):
-        _STEPS[version](connection)
-    connection.execute(
-        update(schema.meta).where(key == "schema_version").values(value=str(schema.SCHEMA_VERSION))
-    )
-
-
-def _add(*tables: Table) -> Callable[[Connection], None]:
+def _add(*tables: Table) -> Step:
     def step(connection: Connection) -> None:
         schema.metadata.create_all(connection, tables=tables)
 
     return step
 
 
-_STEPS: Mapping[int, Callable[[Connection], None]] = {
-    1: _add(*_DELIVERIES),
-    2: _add(schema.pushes),
-}
-"""By version: what leads from it to the next."""
+CATALOG = VersionedSchema(
+    schema.meta, schema.SCHEMA_VERSION, {1: _add(*_DELIVERIES), 2: _add(schema.pushes)}
+)

@@ -21,7 +21,7 @@ from airgap.store import schema
 from airgap.store.database import Database, insert_new, open_sqlite
 from airgap.store.durable import replace_file, shared_lock, sync_folder
 from airgap.store.layout import MARKER, write_index
-from airgap.store.migrations import migrate
+from airgap.store.migrations import CATALOG
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.threads import settled
@@ -156,16 +156,10 @@ def _check_catalog(places: Places, database: Database, *, writable: bool) -> str
         rows = connection.execute(select(schema.meta.c.key, schema.meta.c.value))
         facts = {key: value for key, value in rows}  # noqa: C416 - rows are not quite tuples
     version = int(facts["schema_version"])
-    if version > schema.SCHEMA_VERSION:
-        raise StoreUnusable(
-            str(places.root),
-            f"was written by a newer airgap (catalog version {version}, "
-            f"this one knows {schema.SCHEMA_VERSION})",
-            "update airgap on this machine, or use another store",
-        )
+    CATALOG.refuse_newer(version, str(places.root), "catalog", "use another store")
     if version < schema.SCHEMA_VERSION and writable:
         with shared_lock(places.sweep_lock), database.writing() as connection:
-            migrate(connection)
+            CATALOG.migrate(connection)
     return str(facts["store_id"])
 
 
