@@ -8,71 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Double,
-    Index,
-    Integer,
-    MetaData,
-    Row,
-    Select,
-    String,
-    Table,
-    Text,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Row, Select, delete, func, insert, select, update
 
+from airgap.daemon.history_schema import arrivals as _arrivals
+from airgap.daemon.history_schema import marks as _marks
+from airgap.daemon.history_schema import prepare
+from airgap.daemon.history_schema import runs as _runs
 from airgap.daemon.records import Arrival, Document, Mark, Outcome, Run
-from airgap.errors import StoreUnusable
 from airgap.store.database import Database, insert_new, insert_or_replace, open_sqlite
 
-SCHEMA_VERSION = 1
-
-_metadata = MetaData()
-_meta = Table(
-    "meta",
-    _metadata,
-    Column("key", String(64), primary_key=True),
-    Column("value", Text, nullable=False),
-)
-_runs = Table(
-    "runs",
-    _metadata,
-    Column("id", Integer, primary_key=True),
-    Column("name", String(64), nullable=False),
-    Column("title", Text, nullable=False),
-    Column("started", Double, nullable=False),
-    Column("ended", Double),
-    Column("outcome", String(16), nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("report", Text, nullable=False),
-    Index("runs_by_name", "name", "id"),
-)
-_marks = Table(
-    "marks",
-    _metadata,
-    Column("name", String(64), primary_key=True),
-    Column("since", Double, nullable=False),
-    Column("begun", Double),
-    Column("succeeded", Double),
-    Column("told_late", Double),
-)
-_arrivals = Table(
-    "arrivals",
-    _metadata,
-    Column("folder", String(64), primary_key=True),
-    Column("fingerprint", String(80), primary_key=True),
-    Column("path", Text, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("seen", Double, nullable=False),
-    Column("run", Integer, nullable=False),
-)
+_REMEDY = "move this file away: what was done is forgotten then, and nothing else"
 
 
 class History:
@@ -85,10 +30,10 @@ class History:
             StoreUnusable: a newer version has written it, or it is damaged.
             NotPermitted, NoSpace: it cannot be written.
         """
-        self._database: Database = open_sqlite(path, sync=sync, writable=True)
+        self._database: Database = open_sqlite(path, sync=sync, writable=True, remedy=_REMEDY)
         try:
             with self._database.writing() as connection:
-                _prepare(connection, path)
+                prepare(connection, str(path))
         except BaseException:
             self._database.close()
             raise
@@ -268,20 +213,6 @@ class History:
                 )
                 for row in connection.execute(query)
             ]
-
-
-def _prepare(connection: Connection, path: Path) -> None:
-    _metadata.create_all(connection)
-    insert_new(connection, _meta, [{"key": "schema_version", "value": str(SCHEMA_VERSION)}])
-    version = connection.execute(
-        select(_meta.c.value).where(_meta.c.key == "schema_version")
-    ).scalar_one()
-    if int(version) > SCHEMA_VERSION:
-        raise StoreUnusable(
-            str(path),
-            f"was written by a newer airgap (version {version}, this one knows {SCHEMA_VERSION})",
-            "update airgap on this machine",
-        )
 
 
 def _run(row: Row[Any]) -> Run:

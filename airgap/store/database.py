@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 30
 """How long a transaction waits for another process's."""
 
+_REBUILD = "make it anew with `airgap store rebuild`"
+
 CHUNK = 500
 """Values in one IN list; far below what any database takes."""
 
@@ -32,10 +34,18 @@ Row = Mapping[str, Any]
 class Database:
     """Short transactions on the catalog. Everything here blocks; use it in worker threads."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
+    def __init__(self, engine: Engine, name: str, remedy: str = _REBUILD) -> None:
+        """Hold a database.
+
+        Args:
+            engine: how it is reached.
+            name: what a person knows it by.
+            remedy: what a person can do when it is damaged.
+        """
         self._engine = engine
         self._writing = engine.execution_options(airgap_writes=True)
         self._name = name
+        self._remedy = remedy
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -58,11 +68,11 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise _translate(error, self._name) from error
+            raise _translate(error, self._name, self._remedy) from error
 
 
-def open_sqlite(path: Path, *, sync: bool, writable: bool) -> Database:
-    """Open the catalog in a file, which is made where it is not there and may be written."""
+def open_sqlite(path: Path, *, sync: bool, writable: bool, remedy: str = _REBUILD) -> Database:
+    """Open a database in a file, which is made where it is not there and may be written."""
     engine = create_engine(
         "sqlite://",
         creator=lambda: _connect(path, sync=sync, writable=writable),
@@ -71,7 +81,7 @@ def open_sqlite(path: Path, *, sync: bool, writable: bool) -> Database:
         poolclass=QueuePool,
     )
     event.listen(engine, "begin", _begin)
-    return Database(engine, str(path))
+    return Database(engine, str(path), remedy)
 
 
 def _connect(path: Path, *, sync: bool, writable: bool) -> sqlite3.Connection:
@@ -102,7 +112,7 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _translate(error: DBAPIError, name: str) -> AirgapError:
+def _translate(error: DBAPIError, name: str, remedy: str) -> AirgapError:
     code = getattr(error.orig, "sqlite_errorcode", None)
     primary = code & 0xFF if isinstance(code, int) else None
     reason = str(error.orig)
@@ -117,10 +127,8 @@ def _translate(error: DBAPIError, name: str) -> AirgapError:
             "try again when it is done",
         )
     if primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-        return StoreUnusable(
-            name, f"the catalog is damaged ({reason})", "make it anew with `airgap store rebuild`"
-        )
-    return StoreUnusable(name, f"the catalog failed: {reason}", "run `airgap store fsck`")
+        return StoreUnusable(name, f"is damaged ({reason})", remedy)
+    return StoreUnusable(name, f"failed: {reason}", "run `airgap store fsck`")
 
 
 def chunks(values: Iterable[Item], size: int = CHUNK) -> Iterator[list[Item]]:

@@ -38,7 +38,10 @@ class VersionedSchema:
 
     def migrate(self, connection: Connection) -> None:
         """Make the database one of this version, unless another process has just done so."""
-        for version in range(self.written(connection), self.version):
+        written = self.written(connection)
+        if written == self.version:
+            return
+        for version in range(written, self.version):
             self.steps[version](connection)
         connection.execute(
             update(self.facts).where(self.facts.c.key == _KEY).values(value=str(self.version))

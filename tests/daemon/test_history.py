@@ -8,10 +8,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, inspect
 
 from airgap.daemon.history import History
+from airgap.daemon.history_schema import HISTORY
 from airgap.daemon.records import Arrival, Outcome
 from airgap.errors import StoreUnusable
+
+RELEASED = {path.stem: path for path in (Path(__file__).parent / "released").glob("history-*.sql")}
 
 
 @pytest.fixture
@@ -89,3 +93,68 @@ def test_a_newer_history_is_refused_in_plain_words(tmp_path: Path) -> None:
         connection.execute("UPDATE meta SET value = '99'")
     with pytest.raises(StoreUnusable, match="newer airgap"):
         History(path, sync=False)
+
+
+def test_a_newer_history_is_left_as_it_is(tmp_path: Path) -> None:
+    """Not even a table that it has given up is made again."""
+    path = tmp_path / "daemon.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(
+            "CREATE TABLE meta (key TEXT, value TEXT);"
+            "INSERT INTO meta VALUES ('schema_version', '99');"
+        )
+    with pytest.raises(StoreUnusable, match="history version 99"):
+        History(path, sync=False)
+    assert _shape(path).keys() == {"meta"}
+
+
+def test_a_damaged_history_is_told_apart_from_a_damaged_catalog(tmp_path: Path) -> None:
+    """It can go without any harm, and the error says so."""
+    path = tmp_path / "daemon.sqlite"
+    path.write_bytes(b"not a database at all" * 100)
+    with pytest.raises(StoreUnusable, match="is damaged") as damage:
+        History(path, sync=False)
+    assert "move this file away" in damage.value.hint
+
+
+def test_every_released_schema_has_been_put_by() -> None:
+    """A new version comes with a script of what it makes, so that later ones are held to it."""
+    assert set(RELEASED) == {f"history-{number}" for number in range(1, HISTORY.version + 1)}
+
+
+@pytest.mark.parametrize("released", RELEASED)
+def test_a_history_of_each_released_version_is_brought_up_to_this_one(
+    released: str, tmp_path: Path
+) -> None:
+    """With everything in it; and its tables are like those of a new one."""
+    path, new = tmp_path / "daemon.sqlite", tmp_path / "new.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(RELEASED[released].read_text())
+    with closing(History(path, sync=False)) as history:
+        nightly, inbox, first = history.runs()
+        assert (nightly.name, nightly.outcome, nightly.ended) == ("nightly", Outcome.RUNNING, None)
+        assert (inbox.outcome, inbox.summary) == (Outcome.REFUSED, "signature")
+        assert (first.seconds, first.report) == (60.5, {"steps": [{"what": "mirror", "images": 3}]})
+        assert history.marks()["nightly"].succeeded == 1700000060.5
+        assert history.marks()["inbox"].told_late == 1700000200.0
+        (arrival,) = history.arrivals("inbox")
+        assert (arrival.fingerprint, arrival.run) == ("9f2c-1", inbox.number)
+        assert history.cut_off(1700000400.0) == ["nightly"]
+    History(new, sync=False).close()
+    assert _shape(path) == _shape(new)
+
+
+def _shape(path: Path) -> dict[str, list[str]]:
+    """Return the columns and indexes of each table."""
+    engine = create_engine(f"sqlite:///{path}")
+    inspector = inspect(engine)
+    shape = {
+        table: [
+            *(f"{c['name']} {c['type']} {c['nullable']}" for c in inspector.get_columns(table)),
+            *(f"{index['name']} {index['column_names']}" for index in inspector.get_indexes(table)),
+            *inspector.get_pk_constraint(table)["constrained_columns"],
+        ]
+        for table in inspector.get_table_names()
+    }
+    engine.dispose()
+    return shape
