@@ -7,8 +7,9 @@ layers that are tars, and with all of them inside. Artifacts are left to the OCI
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from airgap.bundle.format import MAX_DOCKER_MANIFEST_SIZE
 from airgap.bundle.layout import blob_name
@@ -23,6 +24,7 @@ from airgap.oci.reference import Reference, Repository
 
 _PREFERRED = (Platform("linux", "amd64"), Platform("linux", "arm64"))
 _MAX_DEPTH = 8
+_NOTHING: Mapping[Digest, Digest] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,19 @@ class DockerManifest:
 
 
 def encode_docker_manifest(
-    images: Sequence[LoadableImage], limit: int = MAX_DOCKER_MANIFEST_SIZE
+    images: Sequence[LoadableImage],
+    limit: int = MAX_DOCKER_MANIFEST_SIZE,
+    opened: Mapping[Digest, Digest] = _NOTHING,
 ) -> DockerManifest:
     """Write as many images as fit into ``limit`` bytes, in their order.
 
     Names are full ones. Docker itself leaves out ``docker.io/library/``, and so podman takes such
     an image for one of ``localhost``; every loader reads the full name as it is meant.
+
+    Args:
+        images: what can be loaded.
+        limit: bytes.
+        opened: the digest of the plain bytes of layers that are inside opened.
     """
     entries: list[str] = []
     left_out: dict[Reference, str] = {}
@@ -70,7 +79,7 @@ def encode_docker_manifest(
             {
                 "Config": blob_name(image.config),
                 "RepoTags": tags or None,
-                "Layers": [blob_name(layer) for layer in image.layers],
+                "Layers": [blob_name(opened.get(layer, layer)) for layer in image.layers],
             },
             separators=(",", ":"),
         )
@@ -83,7 +92,10 @@ def encode_docker_manifest(
 
 
 async def make_docker_manifest(
-    source: Source, roots: Sequence[TagMove], inside: frozenset[Digest]
+    source: Source,
+    roots: Sequence[TagMove],
+    inside: frozenset[Digest],
+    opened: Mapping[Digest, Digest] = _NOTHING,
 ) -> DockerManifest:
     """Find for each reference the image that a docker loader shall take.
 
@@ -92,7 +104,8 @@ async def make_docker_manifest(
     Args:
         source: has the manifests and configs.
         roots: the references, in order.
-        inside: digests of everything that the bundle carries.
+        inside: digests of everything that the bundle carries, but for what travels as a delta.
+        opened: the digest of the plain bytes of layers that travel opened.
     """
     finder = _Finder(source, inside)
     found: dict[Digest, LoadableImage | str] = {}
@@ -108,7 +121,7 @@ async def make_docker_manifest(
         else:
             names.setdefault(choice, []).append(root.reference)
     images = [LoadableImage(i.config, i.layers, tuple(names[i])) for i in names]
-    encoded = encode_docker_manifest(images)
+    encoded = encode_docker_manifest(images, opened=opened)
     return DockerManifest(encoded.raw, left_out | encoded.left_out)
 
 

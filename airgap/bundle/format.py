@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from airgap.bundle.pack import Pack, check_pack, pack_fields, read_pack
 from airgap.content.plan import PlannedItem, in_travel_order
 from airgap.errors import ContentMismatch, InvalidReference
 from airgap.oci.descriptor import Descriptor
@@ -18,7 +19,10 @@ from airgap.oci.manifest import MAX_MANIFEST_SIZE, Role
 from airgap.oci.reference import Reference
 
 FORMAT = 1
-"""The version of the format that this module writes and reads."""
+"""The version of the format of bundles whose blobs travel as they are."""
+
+PACKED_FORMAT = 2
+"""The version of the format of packed bundles."""
 
 MAX_BUNDLE_JSON_SIZE = 32 * 1024 * 1024
 """Bytes; room for some 180,000 blobs."""
@@ -105,6 +109,7 @@ class BundleManifest:
         sequence: its place in the channel, from 1 on; None outside of any channel.
         kind: full or incremental.
         base: what an incremental bundle stands on; None for a full one.
+        pack: how layers travel that do not travel as they are; None where all do.
     """
 
     id: str
@@ -118,6 +123,7 @@ class BundleManifest:
     sequence: int | None = None
     kind: Kind = Kind.FULL
     base: BundleBase | None = None
+    pack: Pack | None = None
 
     @property
     def created_text(self) -> str:
@@ -139,7 +145,7 @@ def encode_bundle_json(manifest: BundleManifest) -> bytes:
     """Write ``bundle.json``: ASCII, one line, keys always in the same order."""
     base = manifest.base
     document: dict[str, Any] = {
-        "format": FORMAT,
+        "format": FORMAT if manifest.pack is None else PACKED_FORMAT,
         "id": manifest.id,
         "channel": manifest.channel,
         "sequence": manifest.sequence,
@@ -157,6 +163,8 @@ def encode_bundle_json(manifest: BundleManifest) -> bytes:
             for item in manifest.blobs
         ],
     }
+    if manifest.pack is not None:
+        document["pack"] = pack_fields(manifest.pack)
     return json.dumps(document, separators=(",", ":")).encode("ascii") + b"\n"
 
 
@@ -189,21 +197,21 @@ def decode_bundle_json(raw: bytes) -> BundleManifest:
     """
     document = JsonObject.parse(raw, _WHAT, limit=MAX_BUNDLE_JSON_SIZE)
     version = document.integer("format")
-    if version != FORMAT:
+    if version not in {FORMAT, PACKED_FORMAT}:
         raise ContentMismatch(
             _WHAT,
-            f"has format {version}, and this version of airgap reads format {FORMAT}",
+            f"has format {version}, and this version of airgap reads {FORMAT} and {PACKED_FORMAT}",
             "import it with the version that wrote it, or a later one",
         )
     try:
-        manifest = _decode(document)
+        manifest = _decode(document, packed=version == PACKED_FORMAT)
     except InvalidReference as error:
         raise ContentMismatch(_WHAT, str(error)) from None
     _check(manifest)
     return manifest
 
 
-def _decode(document: JsonObject) -> BundleManifest:
+def _decode(document: JsonObject, *, packed: bool) -> BundleManifest:
     return BundleManifest(
         id=_matching(document, "id", _ID),
         created=_time(document, "created"),
@@ -219,6 +227,7 @@ def _decode(document: JsonObject) -> BundleManifest:
         sequence=document.integer("sequence", minimum=1) if "sequence" in document else None,
         kind=_choice(document, "kind", Kind),
         base=_base(document.object("base")) if "base" in document else None,
+        pack=read_pack(document.object("pack")) if packed else None,
     )
 
 
@@ -301,6 +310,9 @@ def _check(manifest: BundleManifest) -> None:
                 _WHAT, f"announces {item.descriptor.size} bytes for {item.descriptor.digest}"
             )
     _check_references(manifest)
+    if manifest.pack is not None:
+        relied_on = manifest.base.digests if manifest.base is not None else ()
+        check_pack(manifest.pack, manifest.blobs, relied_on)
 
 
 def _check_references(manifest: BundleManifest) -> None:

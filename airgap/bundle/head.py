@@ -14,6 +14,7 @@ from airgap.bundle import foreign, tar
 from airgap.bundle.failures import BRING_AGAIN
 from airgap.bundle.format import MAX_BUNDLE_JSON_SIZE, BundleManifest, decode_bundle_json
 from airgap.bundle.layout import (
+    BUNDLE_DIGEST_NAME,
     BUNDLE_JSON_NAME,
     DOCKER_MANIFEST_NAME,
     INDEX_NAME,
@@ -23,6 +24,7 @@ from airgap.bundle.layout import (
     OCI_LAYOUT_NAME,
     Layout,
     Member,
+    encode_bundle_digest,
     encode_index,
     lay_out,
     signature_key_id,
@@ -59,17 +61,25 @@ def read_head(stream: ByteStream) -> Head:
         BundleDamaged: it is not a bundle, is cut short, or does not agree with itself.
     """
     reader = _HeadReader(stream)
-    reader.read_layout_marker()
+    packed = reader.begins_packed()
+    if not packed:
+        reader.expect(OCI_LAYOUT_NAME, OCI_LAYOUT)
     bundle_json = reader.read_bundle_json()
     manifest = reader.decode(bundle_json)
-    signatures = reader.read_signatures()
-    index = encode_index(manifest, Digest.of(bundle_json))
-    reader.expect(INDEX_NAME, index)
+    if packed != (manifest.pack is not None):
+        raise stream.damaged(BUNDLE_JSON_NAME, "is not of the format that the bundle begins with")
+    digest = Digest.of(bundle_json)
+    if packed:
+        signatures = reader.read_signatures(BUNDLE_DIGEST_NAME)
+        reader.expect(BUNDLE_DIGEST_NAME, encode_bundle_digest(digest))
+    else:
+        signatures = reader.read_signatures(INDEX_NAME)
+        reader.expect(INDEX_NAME, encode_index(manifest, digest))
     docker = manifest.docker_manifest
     docker_manifest = reader.read(DOCKER_MANIFEST_NAME, docker.size)
     if Digest.of(docker_manifest, docker.digest.algorithm) != docker.digest:
         raise stream.damaged(DOCKER_MANIFEST_NAME, "has other bytes than bundle.json says")
-    layout = lay_out(reader.members, manifest.blobs)
+    layout = lay_out(reader.members, manifest)
     return Head(manifest, bundle_json, signatures, docker_manifest, layout)
 
 
@@ -81,12 +91,15 @@ class _HeadReader:
         self.members: list[tuple[str, int]] = []
         self._block: bytes | None = None
 
-    def read_layout_marker(self) -> None:
-        """Read ``oci-layout``, with which every bundle begins."""
+    def begins_packed(self) -> bool:
+        """Tell by the first header whether the bundle is packed."""
         block = self._block = self.stream.read_some(tar.BLOCK)
-        if block != tar.header(OCI_LAYOUT_NAME, len(OCI_LAYOUT)):
+        if block == tar.header(OCI_LAYOUT_NAME, len(OCI_LAYOUT)):
+            return False
+        found = tar.read_foreign(block) if len(block) == tar.BLOCK else None
+        if found is None or block != tar.header(BUNDLE_JSON_NAME, found.size):
             raise foreign.explain(self.stream, block)
-        self.expect(OCI_LAYOUT_NAME, OCI_LAYOUT)
+        return True
 
     def read_bundle_json(self) -> bytes:
         """Read ``bundle.json``, whose size only its header says."""
@@ -109,11 +122,11 @@ class _HeadReader:
             hint = error.hint or BRING_AGAIN
             raise BundleDamaged(str(self.stream.path), str(error), hint) from None
 
-    def read_signatures(self) -> dict[str, bytes]:
-        """Read the signatures, of which there may be none."""
+    def read_signatures(self, next_name: str) -> dict[str, bytes]:
+        """Read the signatures, of which there may be none, up to the member that comes next."""
         signatures: dict[str, bytes] = {}
         while True:
-            found = tar.read_foreign(self._next_header(INDEX_NAME))
+            found = tar.read_foreign(self._next_header(next_name))
             key_id = signature_key_id(found.name) if found is not None else None
             if found is None or key_id is None:
                 return signatures

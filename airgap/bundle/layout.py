@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from airgap.bundle import tar
 from airgap.bundle.format import BundleManifest
+from airgap.bundle.pack import Part
 from airgap.content.plan import PlannedItem
 from airgap.oci import media_types
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
+from airgap.oci.manifest import Role
 
 OCI_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 """The content of ``oci-layout`` (OCI image-spec, ``image-layout.md``)."""
@@ -25,6 +27,9 @@ OCI_LAYOUT_NAME = "oci-layout"
 BUNDLE_JSON_NAME = "airgap/bundle.json"
 INDEX_NAME = "index.json"
 DOCKER_MANIFEST_NAME = "manifest.json"
+
+BUNDLE_DIGEST_NAME = "airgap/bundle.digest"
+"""In a packed bundle, in place of ``index.json``: the digest of ``bundle.json``, a line feed."""
 
 MAX_SIGNATURES = 64
 MAX_SIGNATURE_SIZE = 64 * 1024
@@ -77,18 +82,41 @@ class BlobMember:
 
 
 @dataclass(frozen=True, slots=True)
+class PartMembers:
+    """The members that a part of a packed bundle is made of.
+
+    Attributes:
+        part: what they are.
+        recipes: one a blob that has a recipe, in the part's order, by the blob's digest; they come
+            before the content.
+        content: the plain bytes, or the delta.
+    """
+
+    part: Part
+    recipes: Mapping[Digest, Member]
+    content: Member
+
+    @property
+    def start(self) -> int:
+        """Where the first of them begins."""
+        return next(iter(self.recipes.values()), self.content).start
+
+
+@dataclass(frozen=True, slots=True)
 class Layout:
     """All of a bundle.
 
     Attributes:
         head: the members before the first blob.
-        blobs: the others, in the order of ``bundle.json``.
+        blobs: the blobs that travel as they are, in the order of ``bundle.json``.
         size: bytes of the whole tar, its end included.
+        parts: after the blobs, what is packed.
     """
 
     head: tuple[Member, ...]
     blobs: Mapping[Digest, BlobMember]
     size: int
+    parts: tuple[PartMembers, ...] = ()
 
     @property
     def content_end(self) -> int:
@@ -99,6 +127,31 @@ class Layout:
 def blob_name(digest: Digest) -> str:
     """Return the path of a blob."""
     return f"blobs/{digest.algorithm}/{digest.hex}"
+
+
+def member_name(item: PlannedItem, *, packed: bool) -> str:
+    """Return the path of a blob that travels as it is.
+
+    Manifests of a packed bundle stand aside, as they name layers by digests that are not inside:
+    nothing but ``manifest.json`` shall lead a loader of images to what is.
+    """
+    digest = item.descriptor.digest
+    if packed and item.role is Role.MANIFEST:
+        return f"airgap/manifests/{digest.algorithm}/{digest.hex}"
+    return blob_name(digest)
+
+
+def part_name(part: Part) -> str:
+    """Return the path of a part: among the blobs where it is plain, so that loaders find it."""
+    digest = part.plain.digest
+    if part.is_delta:
+        return f"airgap/deltas/{digest.algorithm}/{digest.hex}"
+    return blob_name(digest)
+
+
+def recipe_name(blob: Digest) -> str:
+    """Return the path of a recipe."""
+    return f"airgap/recipes/{blob.algorithm}/{blob.hex}"
 
 
 def signature_name(key_id: str) -> str:
@@ -119,31 +172,44 @@ def signature_key_id(name: str) -> str | None:
     return match[1] if match else None
 
 
-def lay_out(head: Sequence[tuple[str, int]], blobs: Sequence[PlannedItem]) -> Layout:
+def lay_out(head: Sequence[tuple[str, int]], manifest: BundleManifest) -> Layout:
     """Give every member its place.
 
     Args:
         head: names and sizes (bytes) of the members before the blobs.
-        blobs: the content, in its order.
+        manifest: what comes after them.
     """
-    members = _placed(
-        [*head, *((blob_name(i.descriptor.digest), i.descriptor.size) for i in blobs)]
-    )
-    head_members = tuple(next(members) for _ in head)
-    placed = {
-        item.descriptor.digest: BlobMember(member, item)
-        for item, member in zip(blobs, members, strict=True)
+    pack = manifest.pack
+    packed = pack.digests() if pack is not None else frozenset()
+    place = _Placing()
+    head_members = tuple(place.next(name, size) for name, size in head)
+    blobs = {
+        item.descriptor.digest: BlobMember(
+            place.next(member_name(item, packed=pack is not None), item.descriptor.size), item
+        )
+        for item in manifest.blobs
+        if item.descriptor.digest not in packed
     }
-    last = next(reversed(placed.values())).member if placed else head_members[-1]
-    return Layout(head_members, placed, last.end + len(tar.END))
+    parts = tuple(place.part(part) for part in pack.parts) if pack is not None else ()
+    return Layout(head_members, blobs, place.end + len(tar.END), parts)
 
 
-def _placed(members: Iterable[tuple[str, int]]) -> Iterator[Member]:
-    start = 0
-    for name, size in members:
-        member = Member(name, size, start)
-        start = member.end
-        yield member
+class _Placing:
+    def __init__(self) -> None:
+        self.end = 0
+
+    def next(self, name: str, size: int) -> Member:
+        member = Member(name, size, self.end)
+        self.end = member.end
+        return member
+
+    def part(self, part: Part) -> PartMembers:
+        recipes = {
+            blob.digest: self.next(recipe_name(blob.digest), blob.recipe.size)
+            for blob in part.blobs
+            if blob.recipe is not None
+        }
+        return PartMembers(part, recipes, self.next(part_name(part), part.carried.size))
 
 
 def head_members(
@@ -160,13 +226,25 @@ def head_members(
         docker_manifest: the bytes of ``manifest.json``.
         signatures: signatures over ``bundle_json`` by key id.
     """
-    return [
-        (OCI_LAYOUT_NAME, OCI_LAYOUT),
+    own = [
         (BUNDLE_JSON_NAME, bundle_json),
         *((signature_name(key_id), signatures[key_id]) for key_id in sorted(signatures)),
-        (INDEX_NAME, encode_index(manifest, Digest.of(bundle_json))),
-        (DOCKER_MANIFEST_NAME, docker_manifest),
     ]
+    digest = Digest.of(bundle_json)
+    docker = (DOCKER_MANIFEST_NAME, docker_manifest)
+    if manifest.pack is not None:
+        return [*own, (BUNDLE_DIGEST_NAME, encode_bundle_digest(digest)), docker]
+    return [
+        (OCI_LAYOUT_NAME, OCI_LAYOUT),
+        *own,
+        (INDEX_NAME, encode_index(manifest, digest)),
+        docker,
+    ]
+
+
+def encode_bundle_digest(digest: Digest) -> bytes:
+    """Write the member that a packed bundle has in place of ``index.json``."""
+    return f"{digest}\n".encode("ascii")
 
 
 def encode_index(manifest: BundleManifest, bundle_digest: Digest) -> bytes:

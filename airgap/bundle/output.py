@@ -21,12 +21,17 @@ from airgap.bundle.volume_writer import VolumeFiles
 from airgap.bundle.volumes import Inside, VolumeCut
 from airgap.content.ports import FileRegion
 from airgap.errors import ContentMismatch
-from airgap.oci.descriptor import Descriptor
+from airgap.oci.digest import Digest
 
 ZSTD_LEVEL = 3
 ZSTD_WINDOW_LOG = 23
 """Readers need a window of 8 MiB, the most that RFC 8878 asks every decoder to support."""
 
+LONG_LEVEL = 9
+LONG_WINDOW_LOG = 27
+"""A packed bundle's window: 128 MiB, the most that zstd tools take without being asked to."""
+
+_MAX_THREADS = 4
 _STORE_DAMAGED = "the store is damaged there: `airgap store fsck` finds what else is"
 
 
@@ -36,6 +41,7 @@ class WriteOptions:
 
     Attributes:
         zstd: wrap the whole tar into one zstd frame.
+        long: that frame looks far back and takes its time, as packed bundles want it.
         sync: return only when the bytes are on the disk.
         verify: check each blob against its digest while it is packed.
         replace: an existing file of the name may be replaced.
@@ -46,6 +52,7 @@ class WriteOptions:
     """
 
     zstd: bool = False
+    long: bool = False
     sync: bool = True
     verify: bool = True
     replace: bool = False
@@ -59,7 +66,8 @@ DEFAULT_OPTIONS = WriteOptions()
 
 @dataclass(slots=True)
 class _Content:
-    descriptor: Descriptor
+    digest: Digest
+    size: int
     hash: ContentHash | None
     seen: int = 0
 
@@ -84,19 +92,17 @@ class BundleOutput:
             NoSpace: the disk cannot take that much.
         """
         self._destination.open(size, exact=not self._options.zstd)
-        compressor = _compressor(size) if self._options.zstd else None
+        compressor = _compressor(size, self._options) if self._options.zstd else None
         self._pump = Pump(self._destination.write, compressor)
 
     def write(self, data: bytes) -> None:
         """Append bytes that are no blob's: headers, padding, the head."""
         self._open_pump.append(data)
 
-    def begin(self, descriptor: Descriptor) -> None:
-        """Begin a blob."""
-        verify = self._options.verify
-        self._content = _Content(
-            descriptor, ContentHash(descriptor.digest.hasher()) if verify else None
-        )
+    def begin(self, digest: Digest, size: int) -> None:
+        """Begin a blob, or a part, of ``size`` bytes."""
+        hashing = ContentHash(digest.hasher()) if self._options.verify else None
+        self._content = _Content(digest, size, hashing)
 
     def write_content(self, data: bytes) -> None:
         """Append bytes of the blob that was begun."""
@@ -138,7 +144,7 @@ class BundleOutput:
             ContentMismatch: its size, or (where that is checked) its digest, is another.
         """
         content, self._content = self._open_content, None
-        digest, size = content.descriptor.digest, content.descriptor.size
+        digest, size = content.digest, content.size
         if content.seen != size:
             raise ContentMismatch(
                 str(digest),
@@ -194,8 +200,19 @@ def _destination(path: Path, options: WriteOptions, demand: Demand) -> Destinati
     return Encrypting(target, options.recipients) if options.recipients else target
 
 
-def _compressor(size: int) -> zstandard.ZstdCompressionObj:
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        ZSTD_LEVEL, source_size=size, window_log=ZSTD_WINDOW_LOG, write_checksum=True
-    )
+def _compressor(size: int, options: WriteOptions) -> zstandard.ZstdCompressionObj:
+    if options.long:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            LONG_LEVEL,
+            source_size=size,
+            window_log=LONG_WINDOW_LOG,
+            enable_ldm=True,
+            write_checksum=True,
+            # With one thread or many the bytes are the same; without any they are others.
+            threads=min(os.cpu_count() or 1, _MAX_THREADS),
+        )
+    else:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            ZSTD_LEVEL, source_size=size, window_log=ZSTD_WINDOW_LOG, write_checksum=True
+        )
     return zstandard.ZstdCompressor(compression_params=parameters).compressobj(size=size)

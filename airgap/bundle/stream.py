@@ -18,7 +18,7 @@ from airgap.bundle.medium import Medium
 from airgap.errors import AccessDenied, BundleDamaged, Unsupported
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-MAX_WINDOW = 8 * 1024 * 1024
+MAX_WINDOW = 128 * 1024 * 1024
 """Bytes of memory that a compressed bundle may ask for (RFC 8878, section 3.1.1.1.2)."""
 
 _PIECE = 1024 * 1024

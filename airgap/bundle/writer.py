@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -15,6 +15,7 @@ from airgap.bundle.destination import Written
 from airgap.bundle.docker_manifest import DockerManifest, make_docker_manifest
 from airgap.bundle.format import (
     MAX_BUNDLE_JSON_SIZE,
+    BundleBase,
     BundleManifest,
     BundleReference,
     Kind,
@@ -23,8 +24,9 @@ from airgap.bundle.format import (
     encode_bundle_json,
 )
 from airgap.bundle.identity import BundleIdentity, named
-from airgap.bundle.layout import BlobMember, Layout, head_members, lay_out
+from airgap.bundle.layout import BlobMember, Layout, Member, PartMembers, head_members, lay_out
 from airgap.bundle.output import DEFAULT_OPTIONS, BundleOutput, WriteOptions
+from airgap.bundle.packing import Packer, Packing
 from airgap.bundle.pump import BLOCK_SIZE
 from airgap.bundle.thread import OwnThread
 from airgap.bundle.volumes import Inside, VolumeIndex
@@ -82,6 +84,7 @@ class BundleWriter:
         *,
         increment: Increment | None = None,
         announce: Announce | None = None,
+        packer: Packer | None = None,
     ) -> None:
         """Prepare for writing; nothing is touched yet.
 
@@ -93,12 +96,14 @@ class BundleWriter:
             sign: makes the signatures that the bundle carries.
             increment: what the bundle does to its channel; None for one that stands alone.
             announce: is told when the bundle is about to get its name.
+            packer: finds out how to make the layers small; None leaves them as they are.
         """
         self._source = source
         self._identity = identity
         self._sign = sign
         self._increment = increment
         self._announce = announce
+        self._packer = packer
         self._output = BundleOutput(path, options)
         self._thread = OwnThread("bundle-write")
         self._prepared: _Prepared | None = None
@@ -136,17 +141,30 @@ class BundleWriter:
             Unsupported: there are too many blobs for one bundle.
             ContentMismatch: the plan is not one that a bundle can hold (a name twice, for one).
         """
-        inside = frozenset(plan.digests())
-        docker = await make_docker_manifest(self._source, plan.roots, inside)
-        prepared = self._lay_out(plan, docker)
+        packing = await self._packer.pack(plan) if self._packer is not None else None
+        docker = await self._docker_manifest(plan, packing)
+        prepared = self._lay_out(plan, docker, packing)
         await self._thread.run(self._output.open, prepared.layout.size)
         await self._thread.run(self._write_head, prepared)
         self._prepared = prepared
 
-    def _lay_out(self, plan: CopyPlan, docker: DockerManifest) -> _Prepared:
+    async def _docker_manifest(self, plan: CopyPlan, packing: Packing | None) -> DockerManifest:
+        inside, opened = frozenset(plan.digests()), dict[Digest, Digest]()
+        for part in packing.pack.parts if packing is not None else ():
+            digests = [blob.digest for blob in part.blobs]
+            if part.is_delta:
+                inside = inside.difference(digests)
+            else:
+                opened |= dict.fromkeys(digests, part.plain.digest)
+        return await make_docker_manifest(self._source, plan.roots, inside, opened)
+
+    def _lay_out(
+        self, plan: CopyPlan, docker: DockerManifest, packing: Packing | None
+    ) -> _Prepared:
         increment = self._increment or Increment(
             tuple(BundleReference(root.reference, root.descriptor) for root in plan.roots)
         )
+        base = _base(increment.base, packing)
         manifest = named(
             BundleManifest(
                 id="",
@@ -158,8 +176,9 @@ class BundleWriter:
                 omitted=tuple(sorted({descriptor.digest for descriptor in plan.omitted})),
                 channel=self._identity.channel,
                 sequence=self._identity.sequence,
-                kind=Kind.FULL if increment.base is None else Kind.INCREMENTAL,
-                base=increment.base,
+                kind=Kind.FULL if base is None else Kind.INCREMENTAL,
+                base=base,
+                pack=packing.pack if packing is not None else None,
             ),
             self._identity.id,
         )
@@ -174,9 +193,10 @@ class BundleWriter:
         decode_bundle_json(raw)
         signatures = self._sign(raw) if self._sign is not None else {}
         head = head_members(manifest, raw, docker.raw, signatures)
-        layout = lay_out([(name, len(content)) for name, content in head], manifest.blobs)
+        layout = lay_out([(name, len(content)) for name, content in head], manifest)
         inside = Inside(Digest.of(raw), manifest.created_text)
-        return _Prepared(manifest, docker, layout, head, inside, iter(layout.blobs.values()))
+        packed = manifest.pack.digests() if manifest.pack is not None else frozenset()
+        return _Prepared(manifest, docker, layout, head, inside, packing, packed)
 
     def _write_head(self, prepared: _Prepared) -> None:
         for member, (_, content) in zip(prepared.layout.head, prepared.head, strict=True):
@@ -211,6 +231,10 @@ class BundleWriter:
             NoSpace: the disk is full.
         """
         del repository
+        if descriptor.digest in self._ready.packed:
+            # It comes in the part that it belongs to, after all that travels as it is.
+            on_bytes(descriptor.size)
+            return
         blob = self._next(descriptor)
         async with open_at(0) as reader:
             if reader.region is not None:
@@ -248,30 +272,55 @@ class BundleWriter:
         await self._thread.run(write)
 
     def _next(self, descriptor: Descriptor) -> BlobMember:
-        if self._prepared is None:
-            raise RuntimeError("a bundle is written by a plan; prepare() comes first")
-        member = next(self._prepared.waiting, None)
+        member = next(self._ready.waiting, None)
         if member is None or member.item.descriptor.digest != descriptor.digest:
             raise RuntimeError(f"{descriptor.digest} is not what the plan has next")
         return member
 
+    @property
+    def _ready(self) -> _Prepared:
+        if self._prepared is None:
+            raise RuntimeError("a bundle is written by a plan; prepare() comes first")
+        return self._prepared
+
     def _begin(self, blob: BlobMember) -> None:
-        self._output.write(blob.member.header)
-        self._output.begin(blob.item.descriptor)
+        self._begin_member(blob.member, blob.item.descriptor.digest)
+
+    def _begin_member(self, member: Member, digest: Digest) -> None:
+        self._output.write(member.header)
+        self._output.begin(digest, member.size)
 
     def _end(self, blob: BlobMember, last_piece: bytes) -> None:
+        self._end_member(blob.member, last_piece)
+
+    def _end_member(self, member: Member, last_piece: bytes) -> None:
         self._output.write_content(last_piece)
         self._output.end()
-        self._output.write(bytes(tar.padding(blob.member.size)))
+        self._output.write(bytes(tar.padding(member.size)))
+
+    def _write_part(self, packing: Packing, members: PartMembers) -> None:
+        part = members.part
+        for blob in part.blobs:
+            if blob.recipe is not None:
+                member = members.recipes[blob.digest]
+                self._begin_member(member, blob.recipe.digest)
+                self._end_member(member, packing.recipe(blob.digest))
+        self._begin_member(members.content, part.carried.digest)
+        for piece in packing.part(part):
+            self._output.write_content(piece)
+        self._end_member(members.content, b"")
 
     async def move_tags(self, moves: Sequence[TagMove]) -> None:
         """Complete the bundle: its end, its name, and last the ``.sha256`` beside it."""
-        prepared = self._prepared
-        if prepared is None or next(prepared.waiting, None) is not None:
+        prepared = self._ready
+        if next(prepared.waiting, None) is not None:
             raise RuntimeError("the plan is not written to its end")
         planned = {reference.reference for reference in prepared.manifest.present}
         if {move.reference for move in moves} != planned:
             raise RuntimeError("the names are not those of the plan")
+        if prepared.packing is not None:
+            for members in prepared.layout.parts:
+                await self._thread.run(self._write_part, prepared.packing, members)
         if self._announce is not None:
             await self._announce(prepared.manifest)
 
@@ -288,6 +337,15 @@ class BundleWriter:
             prepared.docker.left_out,
             written.volumes,
         )
+
+
+def _base(base: BundleBase | None, packing: Packing | None) -> BundleBase | None:
+    """Return what a bundle stands on, the bases of its deltas included."""
+    bases = packing.pack.bases() if packing is not None else frozenset()
+    if not bases or packing is None or packing.holding is None:
+        return base
+    relied_on = bases.union(base.digests if base is not None else ())
+    return BundleBase(packing.holding.sequence, packing.holding.id, tuple(sorted(relied_on)))
 
 
 def _on_the_loop(on_bytes: OnBytes) -> OnBytes:
@@ -307,4 +365,9 @@ class _Prepared:
     layout: Layout
     head: list[tuple[str, bytes]]
     inside: Inside
-    waiting: Iterator[BlobMember]
+    packing: Packing | None
+    packed: frozenset[Digest]
+    waiting: Iterator[BlobMember] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "waiting", iter(self.layout.blobs.values()))

@@ -407,8 +407,8 @@ def test_a_zstd_bomb_is_not_unpacked(tmp_path: Path) -> None:
 
 
 def test_a_window_over_the_limit_is_refused(tmp_path: Path, plain: bytes) -> None:
-    """A frame that asks for 64 MiB of memory is not given them."""
-    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=26)
+    """A frame that asks for 256 MiB of memory is not given them."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=28)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     (tmp_path / "b").write_bytes(compressor.compress(plain * 1000) + compressor.flush())
     with pytest.raises(Unsupported, match="window"):
