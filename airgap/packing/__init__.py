@@ -1,0 +1,1 @@
+"""What travels smaller than it is: opened blobs, deltas, and the choice of what goes with what."""

@@ -1,0 +1,174 @@
+"""Which parts of the bases a segment of a target is made against, where not all of them fit.
+
+Tars align the files in them to 512 bytes. So what stands in both base and target is found again
+block by block, wherever it has moved to; and a file that has changed altogether is found by the
+name in its header. Blocks and headers are remembered as *anchors*, sampled by what is in them, so
+that base and target sample the same ones. Deterministic: the same files give the same windows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from zlib import crc32
+
+from airgap.packing.cutting import BLOCK
+from airgap.packing.delta_format import Extent
+
+_ZEROS = crc32(bytes(BLOCK))
+_MAGIC = slice(257, 262)
+_NAME = slice(0, 100)
+_PREFIX = slice(345, 500)
+_SIZE = slice(124, 136)
+_TYPE = slice(156, 157)
+_FILES = frozenset({b"0", b"\0"})
+_CHUNKS_IN_WINDOW = 256
+_SMALLEST_CHUNK = 8 * BLOCK
+_SMALLEST_FILE = 32 * 1024
+
+
+class Anchors:
+    """Where what stands in some bases."""
+
+    def __init__(self, sizes: Sequence[int], *, window: int, capacity: int) -> None:
+        """Know nothing yet of bases of these sizes.
+
+        Args:
+            sizes: bytes of each base.
+            window: bytes that a segment can be made against.
+            capacity: how many anchors to remember; a fourth of it comes on top for names of files.
+        """
+        self._sizes = tuple(sizes)
+        self._window = window
+        self._capacity = capacity
+        self._chunk = max(window // _CHUNKS_IN_WINDOW // BLOCK * BLOCK, _SMALLEST_CHUNK)
+        self._mask = 0
+        self._blocks: dict[int, int] = {}
+        self._least = _SMALLEST_FILE
+        self._files: dict[int, tuple[int, int, int]] = {}
+        self._first_chunks = []
+        total = 0
+        for size in sizes:
+            self._first_chunks.append(total)
+            total += -(-size // self._chunk)
+        self._chunks = total
+
+    def remember(self, base: int, pieces: Iterable[bytes]) -> None:
+        """Take in the bytes of one base, from its beginning to its end."""
+        first = self._first_chunks[base]
+        for offset, block in _blocks(pieces):
+            self._remember_block(crc32(block), first + offset // self._chunk)
+            if block[_MAGIC] == b"ustar" and (size := _file_size(block)) >= self._least:
+                self._remember_file(_name_of(block), base, offset, size)
+
+    def windows_for(self, pieces: Iterable[bytes]) -> tuple[Extent, ...]:
+        """Return what to make a segment against, for the bytes of that segment.
+
+        First come the parts of the bases that have most in common with it, then what surrounds
+        them, until the window is full.
+        """
+        votes = self._votes(pieces)
+        chosen: set[int] = set()
+        left = self._window
+        for chunk in self._by_merit(votes):
+            size = self._size_of(chunk)
+            if size <= left:
+                chosen.add(chunk)
+                left -= size
+        return tuple(self._joined(sorted(chosen)))
+
+    def _remember_block(self, key: int, chunk: int) -> None:
+        if key & self._mask or key == _ZEROS:
+            return
+        # What stands in several places counts for the first one, in the likeliest base.
+        self._blocks.setdefault(key, chunk)
+        while len(self._blocks) > self._capacity:
+            self._mask = 2 * self._mask + 1
+            self._blocks = {k: c for k, c in self._blocks.items() if not k & self._mask}
+
+    def _remember_file(self, name: int, base: int, offset: int, size: int) -> None:
+        self._files.setdefault(name, (base, offset, size))
+        while len(self._files) > self._capacity // 4 + 1:
+            self._least *= 2
+            self._files = {n: place for n, place in self._files.items() if place[2] >= self._least}
+
+    def _votes(self, pieces: Iterable[bytes]) -> Counter[int]:
+        votes: Counter[int] = Counter()
+        weight = BLOCK * (self._mask + 1)
+        for _, block in _blocks(pieces):
+            key = crc32(block)
+            if not key & self._mask and (chunk := self._blocks.get(key)) is not None:
+                votes[chunk] += weight
+            if block[_MAGIC] == b"ustar" and _file_size(block):
+                self._vote_for_file(_name_of(block), votes)
+        return votes
+
+    def _vote_for_file(self, name: int, votes: Counter[int]) -> None:
+        place = self._files.get(name)
+        if place is None:
+            return
+        base, start, size = place
+        first, end = self._first_chunks[base], min(start + size, self._sizes[base])
+        for chunk in range(start // self._chunk, -(-end // self._chunk)):
+            begin = chunk * self._chunk
+            votes[first + chunk] += min(end, begin + self._chunk) - max(start, begin)
+
+    def _by_merit(self, votes: Counter[int]) -> list[int]:
+        far = self._chunks
+        distance = [0 if chunk in votes else far for chunk in range(self._chunks)]
+        for chunk in range(1, self._chunks):
+            distance[chunk] = min(distance[chunk], distance[chunk - 1] + 1)
+        for chunk in range(self._chunks - 2, -1, -1):
+            distance[chunk] = min(distance[chunk], distance[chunk + 1] + 1)
+        return sorted(range(self._chunks), key=lambda c: (-votes[c], distance[c], c))
+
+    def _place_of(self, chunk: int) -> Extent:
+        base = max(b for b, first in enumerate(self._first_chunks) if first <= chunk)
+        offset = (chunk - self._first_chunks[base]) * self._chunk
+        return Extent(base, offset, min(self._chunk, self._sizes[base] - offset))
+
+    def _size_of(self, chunk: int) -> int:
+        return self._place_of(chunk).length
+
+    def _joined(self, chunks: Sequence[int]) -> Iterator[Extent]:
+        joined: Extent | None = None
+        for extent in map(self._place_of, chunks):
+            if joined and joined.base == extent.base and _end(joined) == extent.offset:
+                joined = Extent(joined.base, joined.offset, joined.length + extent.length)
+                continue
+            if joined:
+                yield joined
+            joined = extent
+        if joined:
+            yield joined
+
+
+def _end(extent: Extent) -> int:
+    return extent.offset + extent.length
+
+
+def _blocks(pieces: Iterable[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield whole blocks and where they stand; what is left at the end is no anchor."""
+    offset = 0
+    rest = b""
+    for piece in pieces:
+        joined = rest + piece if rest else piece
+        whole = len(joined) // BLOCK * BLOCK
+        for start in range(0, whole, BLOCK):
+            yield offset + start, joined[start : start + BLOCK]
+        offset += whole
+        rest = joined[whole:]
+
+
+def _name_of(header: bytes) -> int:
+    return crc32(header[_PREFIX], crc32(header[_NAME]))
+
+
+def _file_size(header: bytes) -> int:
+    """Return the bytes of a file by its header, or 0 where it is none or says nothing sensible."""
+    if header[_TYPE] not in _FILES:
+        return 0
+    try:
+        return max(int(header[_SIZE].strip(b" \0") or b"0", 8), 0)
+    except ValueError:
+        return 0
