@@ -24,6 +24,7 @@ from airgap.cli.reading import (
 )
 from airgap.content.events import Note
 from airgap.oci.name_mapping import Destination
+from airgap.operations.consignment import Consignment
 from airgap.usecases.pull import ENGINE
 
 
@@ -81,7 +82,8 @@ def import_bundle(
                 view.emit(Note("warning", warning))
             to_engine = destination == ENGINE
             to = Destination.parse(destination) if destination and not to_engine else None
-            delivery = Delivery(app, bundle, verdict, view, to, receipts, to_engine)
+            consignment = Consignment(app, bundle, verdict, to, receipts, to_engine)
+            delivery = Delivery(consignment, view)
             if dry_run:
                 return await delivery.preview()
             result = await (delivery.take_direct() if direct else delivery.take_in())

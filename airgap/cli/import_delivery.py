@@ -3,217 +3,117 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from airgap.app import App
-from airgap.bundle.journal import GoneName, ImportEntry
+from airgap.bundle.journal import GoneName
 from airgap.bundle.reader import Bundle
-from airgap.bundle.signatures import SignatureVerdict
 from airgap.cli.output import Result
 from airgap.cli.progress import EventView
 from airgap.cli.push import audit_lines
 from airgap.cli.signing import configured_signer
 from airgap.config.transfer import ImportChannel
 from airgap.content.copy_plan import Survey
-from airgap.content.ports import Source
 from airgap.content.report import ImageResult, Outcome
 from airgap.errors import NotFound, Refused, UsageError
-from airgap.oci.name_mapping import Destination, NameMapping
+from airgap.oci.name_mapping import NameMapping
+from airgap.operations.consignment import Consignment
 from airgap.operations.documents import Document, audit_document, copy_document, image_document
+from airgap.operations.importing import Imported, take_in, take_past_the_store
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import change_word, copy_lines
-from airgap.operations.turns import turn
+from airgap.operations.watching import Watcher
 from airgap.store.journal import StoreJournal
-from airgap.store.push_record import record_pushes
-from airgap.usecases.direct import DirectSource, take_direct
-from airgap.usecases.engine_handover import hand_to_engine
-from airgap.usecases.handover import (
-    Finished,
-    Handover,
-    Papers,
-    finish,
-    hand_over,
-    write_request,
-)
+from airgap.usecases.handover import Handover, Papers, write_request
 from airgap.usecases.import_bundle import survey_import
-from airgap.usecases.push import PushRequest, push
-from airgap.usecases.reception import (
-    Admission,
-    BaseMissing,
-    Holder,
-    Reception,
-    admit,
-    receive,
-)
+from airgap.usecases.push import push
+from airgap.usecases.reception import Admission, BaseMissing, Reception
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A bundle on its way in.
+    """A bundle on its way in, before the eyes of a person.
 
     Attributes:
-        app: the program's config and places.
-        bundle: what is taken in.
-        verdict: what its signatures are worth.
+        consignment: the bundle, and what is said of it.
         view: is told what happens.
-        destination: the registry of the command line, which goes before the config's.
-        to_engine: load the images into the Docker Engine instead of a registry.
-        receipts: the folder for receipts of the command line, likewise.
     """
 
-    app: App
-    bundle: Bundle
-    verdict: SignatureVerdict
+    consignment: Consignment
     view: EventView
-    destination: Destination | None = None
-    receipts: Path | None = None
-    to_engine: bool = False
 
     @property
-    def _channel(self) -> ImportChannel | None:
-        return self.app.config.imports.get(self.bundle.manifest.channel or "")
+    def _app(self) -> App:
+        return self.consignment.app
 
     @property
-    def _mapping(self) -> NameMapping | None:
-        channel = self._channel
-        if channel is not None:
-            return channel.name_mapping(self.destination)
-        return self.app.config.push.name_mapping(self.destination)
+    def _bundle(self) -> Bundle:
+        return self.consignment.bundle
+
+    @property
+    def _watcher(self) -> Watcher:
+        return Watcher(self.view.emit, say=self.view.say)
 
     def _papers(self) -> Papers:
-        own = self.app.store_path / "airgap"
-        channel = self._channel or ImportChannel()
-        return Papers(
-            self.receipts or channel.receipts or own / "receipts",
-            own / "reports",
-            configured_signer(channel.sign, self.app.environ),
-            self.app.config.store.sync,
-        )
+        """Open the keys first: nobody is to wait for a passphrase at the end of a long import."""
+        section = self.consignment.section or ImportChannel()
+        return self.consignment.papers(configured_signer(section.sign, self._app.environ))
 
     async def take_in(self) -> Result:
         """Take the bundle into the store, and on into the registry where one is named."""
-        # Keys are opened first: nobody is to wait for a passphrase at the end of a long import.
         papers = self._papers()
         try:
-            return await self._take_in(papers)
+            return self._ended(await take_in(self.consignment, papers, self._watcher))
         except BaseMissing as refusal:
             return await self._asking(refusal, papers)
 
-    async def _take_in(self, papers: Papers) -> Result:
-        async with AsyncExitStack() as stack:
-            store = await stack.enter_async_context(self.app.open_store(create=True))
-            await stack.enter_async_context(turn(self.app.store_path, "import"))
-            await stack.enter_async_context(store.writing())
-            journal = StoreJournal(store)
-            admission = await self._admit(journal)
-            received = await receive(self.bundle, admission, store, journal, self.view.emit)
-            lines = list(self._reception_lines(received))
-            handover = None
-            entry = received.entry
-            if self.to_engine:
-                handover = await self._into_engine(entry, store, journal)
-                entry = handover.entry
-            elif self._mapping is not None:
-                registry = await stack.enter_async_context(self.app.registries(self.view.emit))
-                self.view.say(f"pushing to {self._mapping.destination}")
-                handover = await hand_over(
-                    entry,
-                    self._push_request(self._mapping),
-                    destination=str(self._mapping.destination),
-                    source=store,
-                    registry=registry,
-                    journal=journal,
-                    emit=self.view.emit,
-                )
-                entry = handover.entry
-                await record_pushes(store, handover.copied)
-            if handover is not None and handover.error() is not None:
-                return self._ended(received, lines, handover, None)
-            finished = await finish(entry, self.bundle.manifest, journal, papers)
-        return self._ended(received, lines, handover, finished)
-
-    async def _into_engine(
-        self, entry: ImportEntry, source: Source, journal: StoreJournal
-    ) -> Handover:
-        self.view.say("loading into the engine")
-        async with self.app.engine() as engine:
-            return await hand_to_engine(
-                entry,
-                self.bundle.roots,
-                source=source,
-                engine=engine,
-                platform=self.app.platform,
-                journal=journal,
-                emit=self.view.emit,
-            )
-
     async def take_direct(self) -> Result:
         """Push straight from the bundle; the store keeps no content, only what was taken in."""
-        if self.to_engine:
+        if self.consignment.to_engine:
             raise UsageError(
                 "--direct", "goes to a registry, not to an engine", "leave --direct out"
             )
-        mapping = self._mapping
+        mapping = self.consignment.mapping
         if mapping is None:
             raise NotFound(
                 "--direct", "no registry is named to push to", "name it with --to REGISTRY"
             )
-        if self.bundle.manifest.channel is None:
-            async with self.app.registries(self.view.emit) as registry:
-                request = self._push_request(mapping)
-                pushed = await push(request, self.bundle, registry, self.view.emit)
-            document = {
-                **self._bundle_document(),
-                "pushed": copy_document(pushed.copied),
-                "audit": audit_document(pushed.audit),
-            }
-            lines = [*copy_lines(pushed.copied, "pushed"), *audit_lines(pushed.audit)]
-            return Result(document, lines, pushed.copied.error() or pushed.audit.error())
+        if self._bundle.manifest.channel is None:
+            return await self._pushed_direct(mapping)
         papers = self._papers()
         try:
-            return await self._take_direct(mapping, papers)
+            return self._ended(
+                await take_past_the_store(self.consignment, mapping, papers, self._watcher)
+            )
         except BaseMissing as refusal:
             return await self._asking(refusal, papers)
 
-    async def _take_direct(self, mapping: NameMapping, papers: Papers) -> Result:
-        async with (
-            self.app.open_store(create=True) as store,
-            turn(self.app.store_path, "import"),
-            self.app.registries(self.view.emit) as registry,
-        ):
-            request = self._push_request(mapping)
-            source = DirectSource.of(self.bundle, registry, request)
-            journal = StoreJournal(store)
-            handover = await take_direct(
-                source,
-                await self._admit(journal, source),
-                request,
-                destination=str(mapping.destination),
-                journal=journal,
-                emit=self.view.emit,
-            )
-            await record_pushes(store, handover.copied)
-            finished = None
-            if handover.error() is None:
-                finished = await finish(handover.entry, self.bundle.manifest, journal, papers)
-        return self._ended(None, [], handover, finished)
+    async def _pushed_direct(self, mapping: NameMapping) -> Result:
+        """Push a bundle of no channel, which leaves nothing behind."""
+        async with self._app.registries(self.view.emit) as registry:
+            request = self.consignment.push_request(mapping)
+            report = await push(request, self._bundle, registry, self.view.emit)
+        document = {
+            **self._bundle_document(),
+            "pushed": copy_document(report.copied),
+            "audit": audit_document(report.audit),
+        }
+        lines = [*copy_lines(report.copied, "pushed"), *audit_lines(report.audit)]
+        return Result(document, lines, report.copied.error() or report.audit.error())
 
     async def preview(self) -> Result:
         """Show what would change, without changing anything."""
         try:
-            async with self.app.open_store() as store:
-                journal = StoreJournal(store)
-                admission = await self._admit(journal)
-                survey = await survey_import(self.bundle, store)
+            async with self._app.open_store() as store:
+                admission = await self.consignment.admit(StoreJournal(store))
+                survey = await survey_import(self._bundle, store)
         except NotFound:
-            if self.app.store_path.exists():
+            if self._app.store_path.exists():
                 raise
-            base = self.bundle.manifest.base
+            base = self._bundle.manifest.base
             if base is not None:
                 raise Refused(
-                    str(self.bundle.path),
+                    str(self._bundle.path),
                     f"stands on bundle {base.sequence} of its channel, and there is no store yet",
                     "import that one first, or ask for a full bundle",
                 ) from None
@@ -222,12 +122,6 @@ class Delivery:
                 ["there is no store yet, so everything in the bundle is new; nothing was written"],
             )
         return self._previewed(admission, survey)
-
-    async def _admit(self, journal: StoreJournal, holder: Holder | None = None) -> Admission:
-        channel = self._channel or ImportChannel()
-        return await admit(
-            self.bundle.head, self.verdict, journal, removals=channel.removals, holder=holder
-        )
 
     async def _asking(self, refusal: BaseMissing, papers: Papers) -> Result:
         """Write what to send back, and name everything that is missing."""
@@ -241,16 +135,8 @@ class Delivery:
         lines = [*(f"  missing  {digest}" for digest in missing), f"request  {path}"]
         return Result(document, lines, refusal)
 
-    def _push_request(self, mapping: NameMapping) -> PushRequest:
-        section = self._channel or self.app.config.push
-        return PushRequest(
-            [root.reference for root in self.bundle.roots],
-            mapping.map_all,
-            on_existing=section.on_existing,
-        )
-
     def _bundle_document(self) -> Document:
-        return {"bundle": str(self.bundle.path), "id": self.bundle.manifest.id}
+        return {"bundle": str(self._bundle.path), "id": self._bundle.manifest.id}
 
     def _reception_lines(self, received: Reception) -> Iterator[str]:
         admission = received.admission
@@ -264,15 +150,12 @@ class Delivery:
         else:
             yield f"going on with import {received.entry.number}: the store has all of it"
 
-    def _ended(
-        self,
-        received: Reception | None,
-        lines: list[str],
-        handover: Handover | None,
-        finished: Finished | None,
-    ) -> Result:
+    def _ended(self, imported: Imported) -> Result:
+        received, handover, finished = imported.received, imported.handover, imported.finished
         document = self._bundle_document()
+        lines: list[str] = []
         if received is not None:
+            lines += self._reception_lines(received)
             document |= copy_document(received.copied) if received.copied is not None else {}
             document |= {
                 "import": received.entry.number,
@@ -293,7 +176,7 @@ class Delivery:
             if finished.receipt is not None:
                 lines.append(f"receipt  {finished.receipt}")
             lines.append(f"report   {finished.report.page}")
-        return Result(document, lines, handover.error() if handover is not None else None)
+        return Result(document, lines, imported.error())
 
     def _previewed(self, admission: Admission, survey: Survey) -> Result:
         document = {
@@ -309,7 +192,7 @@ class Delivery:
     def _preview_lines(self, admission: Admission, survey: Survey) -> Iterator[str]:
         yield from change_lines(survey.images)
         yield from _removal_lines(admission.gone, admission.removed, "would be removed")
-        mapping = self._mapping
+        mapping = self.consignment.mapping
         if mapping is not None:
             for image in survey.images:
                 yield f"  push   {mapping.map_reference(image.target)}"

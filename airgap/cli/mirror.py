@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.config.mirroring import MirrorEntry
 from airgap.content.copy_images import CopyLimits
-from airgap.content.report import CopyReport, joined
+from airgap.content.report import CopyReport
 from airgap.content.walk import WalkRules
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
@@ -31,13 +30,13 @@ from airgap.oci.selection import Newest, Order, TagSelection
 from airgap.oci.tag_pattern import TagPattern
 from airgap.oci.version_range import VersionRange
 from airgap.operations.documents import Document, copy_document, error_document
+from airgap.operations.mirroring import mirror_ordered
 from airgap.operations.sizes import counted
 from airgap.operations.summaries import copy_lines, failure_lines
-from airgap.operations.turns import turn
+from airgap.operations.watching import Watcher
 from airgap.usecases.mirror import Selection, Wanted, select
-from airgap.usecases.mirror import mirror as mirror_images
-from airgap.usecases.mirror_entries import read_entries
-from airgap.usecases.pull import ENGINE, EngineWanted, from_engine
+from airgap.usecases.mirror_entries import MirrorOrder, read_entries
+from airgap.usecases.pull import ENGINE, EngineWanted
 from airgap.usecases.upstream_signatures import SignaturePolicy
 
 
@@ -112,23 +111,17 @@ def mirror(
 
     async def work(view: EventView) -> Result:
         order = await read_entries(entries, referrers=referrers)
-        for note in order.notes:
-            view.emit(note)
         signed = await SignaturePolicy.of_files(key_files) if key_files else None
-        wanted = [*(replace(entry, signed=signed) for entry in named), *order.wanted]
-        engine = [*in_engine, *order.engine]
-        async with app.registries(view.emit) as upstream:
-            selection = await select(wanted, upstream, view.emit)
-            if dry_run:
-                return _preview(selection, engine)
-            # By the config, the daemon may be mirroring too.
-            alone = turn(app.store_path, "mirror") if entries else nullcontext()
-            async with app.open_store(create=True) as store, alone, store.writing():
-                limits = CopyLimits(recheck=recheck)
-                mirrored = await mirror_images(
-                    selection, upstream, store, limits, view.emit, mirrored=store
-                )
-                report = joined((mirrored, await from_engine(engine, app, store, view.emit)))
+        order = replace(
+            order,
+            wanted=(*(replace(entry, signed=signed) for entry in named), *order.wanted),
+            engine=(*in_engine, *order.engine),
+        )
+        if dry_run:
+            return await _preview(app, order, view)
+        watcher = Watcher(view.emit, say=view.say)
+        limits = CopyLimits(recheck=recheck)
+        report = await mirror_ordered(app, order, watcher, limits, by_config=bool(entries))
         return Result(copy_document(report), copy_lines(report, "mirrored"), report.error())
 
     return perform(invocation, "mirror", work)
@@ -178,7 +171,15 @@ def _entries(app: App) -> Sequence[MirrorEntry]:
     return app.config.mirror
 
 
-def _preview(selection: Selection, engine: Sequence[EngineWanted]) -> Result:
+async def _preview(app: App, order: MirrorOrder, view: EventView) -> Result:
+    for note in order.notes:
+        view.emit(note)
+    async with app.registries(view.emit) as upstream:
+        selection = await select(order.wanted, upstream, view.emit)
+    return _previewed(selection, order.engine)
+
+
+def _previewed(selection: Selection, engine: Sequence[EngineWanted]) -> Result:
     document: Document = {
         "dry_run": True,
         "images": [str(image.source) for image in selection.images],

@@ -27,6 +27,7 @@ from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference
 from airgap.oci.tag_policy import OnExisting
 from airgap.operations.documents import audit_document, copy_document
+from airgap.operations.pushing import registries_of, turn_at
 from airgap.operations.sizes import counted
 from airgap.operations.summaries import copy_lines
 from airgap.store.listing import list_images
@@ -97,14 +98,18 @@ def push(
                 referrers=not no_referrers,
                 on_existing=OnExisting(on_existing or app.config.push.on_existing),
             )
+            copies = plan_push(request)
             if dry_run:
-                return _preview(plan_push(request))
+                return _preview(copies)
             if names.transport is Transport.ENGINE:
                 platform = min(platforms, default=app.platform)
                 return pushed(await _into_engine(app, store, names.pairs, platform, view))
-            async with app.registries(view.emit) as registry:
+            async with (
+                turn_at(store, registries_of(copies)),
+                app.registries(view.emit) as registry,
+            ):
                 report = await push_images(request, store, registry, view.emit)
-            await record_pushes(store, report.copied)
+                await record_pushes(store, report.copied)
         return pushed(report)
 
     return perform(invocation, "push", work)

@@ -13,7 +13,8 @@ from airgap.bundle.age_keys import load_identities
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.journal import ImportEntry
 from airgap.bundle.opening import FoundBundle, find_bundle
-from airgap.bundle.reader import Bundle, open_bundle
+from airgap.bundle.access import open_bundle
+from airgap.bundle.reader import Bundle
 from airgap.bundle.signatures import SignatureVerdict, check_signatures
 from airgap.bundle.volume_collection import VolumeCollection
 from airgap.bundle.volume_files import check_volumes
@@ -21,13 +22,20 @@ from airgap.config.transfer import ImportChannel
 from airgap.content.events import Note
 from airgap.errors import AirgapError, BundleDamaged, ContentMismatch
 from airgap.oci.name_mapping import NameMapping
+from airgap.operations.consignment import Consignment
+from airgap.operations.pushing import turn_at
 from airgap.operations.signing import unattended_signer
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingJournal, Watcher
+from airgap.store.journal import StoreJournal
 from airgap.store.push_record import record_pushes
+from airgap.usecases.direct import DirectSource, take_direct
+from airgap.usecases.engine_handover import hand_to_engine
 from airgap.usecases.handover import Finished, Handover, Papers, finish, hand_over, write_request
-from airgap.usecases.push import PushRequest
-from airgap.usecases.reception import BaseMissing, Reception, admit, receive
+from airgap.usecases.reception import BaseMissing, Reception, receive
+
+_PUSHING_SECONDS = 3600.0
+"""How long an import waits for others that push to the same registry: it has begun by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,14 @@ class Imported:
     Attributes:
         manifest: what the bundle says.
         verdict: who signed it.
-        received: how it came into the store.
-        handover: how it went on into the registry; None where none is named.
+        received: how it came into the store; None where it went past it.
+        handover: how it went on into a registry or an engine; None where none is named.
         finished: receipt and report; None where the registry did not take all of it.
     """
 
     manifest: BundleManifest
     verdict: SignatureVerdict
-    received: Reception
+    received: Reception | None
     handover: Handover | None
     finished: Finished | None
 
@@ -97,72 +105,136 @@ async def import_found(app: App, paths: Sequence[Path], watcher: Watcher = NOBOD
         verdict.require(str(bundle.path))
         if not verdict.is_checked:
             watcher.emit(Note("warning", "no signers are configured: nothing says who made it"))
-        imported = await _take_in(app, bundle, verdict, watcher)
+        consignment = Consignment(app, bundle, verdict)
+        said = consignment.section or ImportChannel()
+        papers = consignment.papers(unattended_signer(said.sign, app.environ))
+        try:
+            imported = await take_in(consignment, papers, watcher)
+        except BaseMissing as refusal:
+            path = await write_request(refusal.request, papers)
+            watcher.emit(Note("warning", f"wrote {path}, which asks for what is missing"))
+            raise
     if imported.error() is None and found.volumes is not None:
         await asyncio.to_thread(collection.discard, found.volumes.index.set_id)
     return imported
 
 
-async def _take_in(
-    app: App, bundle: Bundle, verdict: SignatureVerdict, watcher: Watcher
+async def take_in(consignment: Consignment, papers: Papers, watcher: Watcher = NOBODY) -> Imported:
+    """Take a bundle into the store, and on into the registry or engine where one is named.
+
+    Args:
+        consignment: the bundle, open.
+        papers: where receipt and report go.
+        watcher: is told what happens, and asked before names move.
+
+    Raises:
+        BaseMissing: it stands on content that is not here; its request says on which.
+        Refused, BundleDamaged, ContentMismatch, NoSpace, Busy: as ``import_found``.
+    """
+    app, bundle, mapping = consignment.app, consignment.bundle, consignment.mapping
+    async with (
+        app.open_store(create=True) as store,
+        turn(app.store_path, "import", patience=watcher.patience),
+        store.writing(),
+    ):
+        journal = AskingJournal(store, watcher.ask)
+        admission = await consignment.admit(journal)
+        received = await receive(bundle, admission, store, journal, watcher.emit)
+        handover, entry = None, received.entry
+        if consignment.to_engine:
+            handover = await _into_engine(consignment, entry, journal, watcher)
+        elif mapping is not None:
+            handover = await _hand_over(
+                consignment, entry, mapping=mapping, journal=journal, watcher=watcher
+            )
+        if handover is not None:
+            entry = handover.entry
+            if handover.error() is not None:
+                return Imported(bundle.manifest, consignment.verdict, received, handover, None)
+        finished = await finish(entry, bundle.manifest, journal, papers)
+    return Imported(bundle.manifest, consignment.verdict, received, handover, finished)
+
+
+async def take_past_the_store(
+    consignment: Consignment, mapping: NameMapping, papers: Papers, watcher: Watcher = NOBODY
 ) -> Imported:
-    channel = app.config.imports.get(bundle.manifest.channel or "")
-    said = channel or ImportChannel()
-    papers = _papers(app, said)
-    mapping = channel.name_mapping() if channel is not None else app.config.push.name_mapping()
-    try:
-        async with (
-            app.open_store(create=True) as store,
-            turn(app.store_path, "import", patience=watcher.patience),
-            store.writing(),
-        ):
-            journal = AskingJournal(store, watcher.ask)
-            admission = await admit(bundle.head, verdict, journal, removals=said.removals)
-            received = await receive(bundle, admission, store, journal, watcher.emit)
-            handover, entry = None, received.entry
-            if mapping is not None:
-                handover = await _hand_over(
-                    app, bundle, entry, mapping=mapping, journal=journal, watcher=watcher
-                )
-                entry = handover.entry
-            if handover is not None and handover.error() is not None:
-                return Imported(bundle.manifest, verdict, received, handover, None)
-            finished = await finish(entry, bundle.manifest, journal, papers)
-    except BaseMissing as refusal:
-        path = await write_request(refusal.request, papers)
-        watcher.emit(Note("warning", f"wrote {path}, which asks for what is missing"))
-        raise
-    return Imported(bundle.manifest, verdict, received, handover, finished)
+    """Push a bundle of a channel straight on; the store keeps no more than that it came.
+
+    Args:
+        consignment: the bundle, open.
+        mapping: what its images are called in the registry.
+        papers: where receipt and report go.
+        watcher: is told what happens.
+
+    Raises:
+        BaseMissing: it stands on content that the registry lacks; its request says on which.
+        Refused, BundleDamaged, ContentMismatch, Busy: as ``import_found``.
+    """
+    app, bundle = consignment.app, consignment.bundle
+    destination = mapping.destination
+    async with (
+        app.open_store(create=True) as store,
+        turn(app.store_path, "import", patience=watcher.patience),
+        turn_at(store, (destination.domain,), patience=watcher.patience, emit=watcher.emit),
+        app.registries(watcher.emit) as registry,
+    ):
+        request = consignment.push_request(mapping)
+        source = DirectSource.of(bundle, registry, request)
+        journal = StoreJournal(store)
+        handover = await take_direct(
+            source,
+            await consignment.admit(journal, source),
+            request,
+            destination=str(destination),
+            journal=journal,
+            emit=watcher.emit,
+        )
+        await record_pushes(store, handover.copied)
+        finished = None
+        if handover.error() is None:
+            finished = await finish(handover.entry, bundle.manifest, journal, papers)
+    return Imported(bundle.manifest, consignment.verdict, None, handover, finished)
 
 
 async def _hand_over(
-    app: App,
-    bundle: Bundle,
+    consignment: Consignment,
     entry: ImportEntry,
     *,
     mapping: NameMapping,
-    journal: AskingJournal,
+    journal: StoreJournal,
     watcher: Watcher,
 ) -> Handover:
-    async with app.registries(watcher.emit) as registry:
+    store, destination = journal.store, mapping.destination
+    patience = max(watcher.patience, _PUSHING_SECONDS)
+    watcher.say(f"pushing to {destination}")
+    async with (
+        turn_at(store, (destination.domain,), patience=patience, emit=watcher.emit),
+        consignment.app.registries(watcher.emit) as registry,
+    ):
         handover = await hand_over(
             entry,
-            PushRequest([root.reference for root in bundle.roots], mapping.map_all),
-            destination=str(mapping.destination),
-            source=journal.store,
+            consignment.push_request(mapping),
+            destination=str(destination),
+            source=store,
             registry=registry,
             journal=journal,
             emit=watcher.emit,
         )
-    await record_pushes(journal.store, handover.copied)
+        await record_pushes(store, handover.copied)
     return handover
 
 
-def _papers(app: App, channel: ImportChannel) -> Papers:
-    own = app.store_path / "airgap"
-    return Papers(
-        channel.receipts or own / "receipts",
-        own / "reports",
-        unattended_signer(channel.sign, app.environ),
-        app.config.store.sync,
-    )
+async def _into_engine(
+    consignment: Consignment, entry: ImportEntry, journal: StoreJournal, watcher: Watcher
+) -> Handover:
+    watcher.say("loading into the engine")
+    async with consignment.app.engine() as engine:
+        return await hand_to_engine(
+            entry,
+            consignment.bundle.roots,
+            source=journal.store,
+            engine=engine,
+            platform=consignment.app.platform,
+            journal=journal,
+            emit=watcher.emit,
+        )

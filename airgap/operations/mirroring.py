@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from airgap.app import App
 from airgap.config.mirroring import MirrorEntry
@@ -13,7 +14,7 @@ from airgap.errors import UsageError
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingTarget, Watcher
 from airgap.usecases.mirror import mirror, select
-from airgap.usecases.mirror_entries import read_entries
+from airgap.usecases.mirror_entries import MirrorOrder, read_entries
 from airgap.usecases.pull import from_engine
 
 
@@ -46,17 +47,41 @@ async def mirror_configured(
 
     Raises:
         UsageError: no entry fits the pattern.
-        Busy: somebody else mirrors right now.
+        Busy, NoSpace, StoreUnusable, Refused: as ``mirror_ordered``.
+    """
+    order = await read_entries(matching_entries(app.config.mirror, pattern))
+    return await mirror_ordered(app, order, watcher, limits)
+
+
+async def mirror_ordered(
+    app: App,
+    order: MirrorOrder,
+    watcher: Watcher = NOBODY,
+    limits: CopyLimits = CopyLimits(),
+    *,
+    by_config: bool = True,
+) -> CopyReport:
+    """Mirror what is wanted into the store.
+
+    Args:
+        app: the program's config and places.
+        order: what is wanted.
+        watcher: is told what happens, and asked before names move.
+        limits: how much at once.
+        by_config: entries of the config are among it, so that somebody else may be at the same.
+
+    Raises:
+        Busy: somebody else mirrors by the config right now.
         NoSpace, StoreUnusable: the store cannot take in anything more; no name has moved.
         Refused: the watcher does not let the names move.
     """
-    order = await read_entries(matching_entries(app.config.mirror, pattern))
     for note in order.notes:
         watcher.emit(note)
+    patience = watcher.patience
     async with (
         app.registries(watcher.emit) as upstream,
         app.open_store(create=True) as store,
-        turn(app.store_path, "mirror", patience=watcher.patience),
+        turn(app.store_path, "mirror", patience=patience) if by_config else nullcontext(),
         store.writing(),
     ):
         selection = await select(order.wanted, upstream, watcher.emit)

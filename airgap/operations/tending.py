@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from airgap.app import App
 from airgap.errors import ConfigError
+from airgap.operations.pushing import turn_at
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, Watcher
 from airgap.store.collection import GcReport, collect_garbage
@@ -24,18 +25,19 @@ async def push_matching(app: App, pattern: str = "", watcher: Watcher = NOBODY) 
         ConfigError: the config names no registry.
         InvalidReference: the pattern fits nothing.
         Refused: two names would become one, or the watcher does not let it leave.
-        Busy: somebody else pushes right now.
+        Busy: somebody else pushes there right now.
     """
     mapping = app.config.push.name_mapping()
     if mapping is None:
         raise ConfigError("push.to", "names no registry to push to", "add `push: {to: …}`")
+    registries = (mapping.destination.domain,)
     async with (
         app.open_store() as store,
-        turn(app.store_path, "push", patience=watcher.patience),
+        turn_at(store, registries, patience=watcher.patience, emit=watcher.emit),
         app.registries(watcher.emit) as registry,
     ):
         chosen = choose([pattern] if pattern else [], await available_references(store))
-        request = PushRequest(chosen, mapping.map_all)
+        request = PushRequest(chosen, mapping.map_all, on_existing=app.config.push.on_existing)
         await watcher.ask(
             {
                 "what": "push",

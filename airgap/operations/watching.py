@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.journal import Evidence, GoneName, ImportEntry
 from airgap.content import events
 from airgap.content.events import Emit
 from airgap.content.homes import Homes
-from airgap.content.ports import OnBytes, OpenBlob, TagMove, Target
+from airgap.content.ports import HasCapacity, OnBytes, OpenBlob, TagMove, Target
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest
@@ -30,6 +30,10 @@ async def allow(proposal: Proposal) -> None:
     """Let everything pass."""
 
 
+def unheard(text: str) -> None:
+    """Say nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watcher:
     """Who looks on.
@@ -38,22 +42,32 @@ class Watcher:
         emit: is told what happens.
         ask: is asked before names move, or before anything leaves the store.
         patience: seconds to wait for another process that does the same thing.
+        say: is told in a line what part of the work begins.
     """
 
     emit: Emit = events.discard
     ask: Ask = allow
     patience: float = 0.0
+    say: Callable[[str], None] = unheard
 
 
 NOBODY = Watcher()
 
 
+class StoreTarget(Target, HasCapacity, Protocol):
+    """A target as the local store is one."""
+
+
 @dataclass(frozen=True, slots=True)
 class AskingTarget:
-    """A target that asks before names move; everything else is the target's own."""
+    """A store that asks before names move; everything else is the store's own."""
 
-    target: Target
+    target: StoreTarget
     ask: Ask
+
+    async def free_bytes(self) -> int:
+        """Return how many bytes fit in now."""
+        return await self.target.free_bytes()
 
     async def find(self, reference: Reference) -> Descriptor | None:
         """Return what a name stands for now, or None."""
