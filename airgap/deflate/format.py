@@ -22,6 +22,7 @@ END_OF_BLOCK = 256
 MAX_LITERALS = 286
 MAX_DISTANCES = 30
 CODE_LENGTH_CODES = 19
+MAX_CODE_LENGTH = 15
 MAX_RUNS = MAX_LITERALS + MAX_DISTANCES
 
 MIN_MATCH = 3
@@ -38,6 +39,24 @@ CAPACITY = 1 << 20
 
 MAX_STORED = 65_535
 """Bytes of a stored block at most (RFC 1951, section 3.2.4)."""
+
+HISTORY = WINDOW + MAX_STORED + 1
+"""Bytes that stay in the buffer behind a model: a window, and a stored block to be written yet."""
+
+QUEUE = 1 << 19
+"""Words (tokens, and what describes blocks) between the inflater and who compares them."""
+
+BEGINS = -1
+"""A word of the queue: a block begins, its head follows, and its size if it is a stored one."""
+
+ENDS = -2
+"""A word of the queue: a block ends."""
+
+HEAD_WORDS = 400
+"""More words than the marks and the head of a block take."""
+
+MAX_ALIAS = 259
+"""As the length of a token: 258 bytes, written by the code of 227 to 257 and 31 added to it."""
 
 MAX_BLOCK_TOKENS = 1 << 16
 """Tokens after which a longer block is cut: what follows is CONTINUED."""

@@ -1,12 +1,13 @@
 from airgap.deflate.header cimport Header
 
-cdef int CAPACITY, LOOKAHEAD, WINDOW
+cdef int CAPACITY, HISTORY, LOOKAHEAD
 
 cdef class Model:
     cdef public unsigned char[::1] data
     cdef public int pos
     cdef public int end
     cdef public int closed
+    cdef public int continues
     cdef public long long offset
 
     cdef int restart(self) except -1 nogil

@@ -20,7 +20,7 @@ Compiled by ``model.pxd`` where a compiler is at hand; runs as it stands everywh
 
 from __future__ import annotations
 
-from airgap.deflate.format import CAPACITY, LOOKAHEAD, WINDOW
+from airgap.deflate.format import CAPACITY, HISTORY, LOOKAHEAD
 from airgap.deflate.header import Header
 
 
@@ -36,6 +36,13 @@ class Model:
         end: one past the last plain byte in the buffer.
         closed: 1 when ``end`` is the end of the stream's plain bytes.
         offset: how many plain bytes have left the buffer: ``offset + pos`` counts from the start.
+        continues: 1 for an encoder that may go on under the codes of the block before (CONTINUED).
+            Where it ends a block and the stream goes on with tokens, that is taken for such a
+            continuation, and its ``choose`` is expected to say so at the end of the next block;
+            with 0 it is taken for an error of the model, and corrected.
+
+    How far the buffer reaches beyond ``pos + LOOKAHEAD`` depends on how the bytes were fed, so
+    nothing there may change an answer, and ``closed`` may only where ``end`` is nearer than that.
     """
 
     def __init__(self) -> None:
@@ -44,6 +51,7 @@ class Model:
         self.end = 0
         self.closed = 0
         self.offset = 0
+        self.continues = 0
 
     # What the driver does with the buffer.
 
@@ -57,7 +65,7 @@ class Model:
 
     def room(self) -> int:
         """Bytes that :meth:`feed` takes now; never 0 while :meth:`ready` is 0."""
-        return CAPACITY - self.end + (self.pos - WINDOW if self.pos > WINDOW else 0)
+        return CAPACITY - self.end + (self.pos - HISTORY if self.pos > HISTORY else 0)
 
     def feed(self, piece: bytes | bytearray | memoryview) -> None:
         """Add plain bytes behind the last ones, at most :meth:`room` of them.
@@ -69,7 +77,7 @@ class Model:
         if size > self.room():
             raise ValueError("more plain bytes than the buffer takes")
         if self.end + size > CAPACITY:
-            away = self.pos - WINDOW
+            away = self.pos - HISTORY
             kept = self.end - away
             memoryview(self.data)[:kept] = bytes(memoryview(self.data)[away : self.end])
             self.pos -= away
