@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from airgap.bundle.format import Kind
+from airgap.bundle.format import BundleManifest, Kind
 from airgap.config.transfer import DeliveryPolicy
 from airgap.errors import NotFound
 from airgap.oci.digest import Digest
@@ -72,6 +72,21 @@ class DeliveryRecord:
     bytes: int = 0
     path: Path | None = None
     files: tuple[WrittenFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenBundle:
+    """How a bundle was written: what it takes to write it again.
+
+    Attributes:
+        manifest: what its ``bundle.json`` says.
+        is_compressed: zstd is around it.
+        is_encrypted: it was encrypted, so that nobody can write the same bytes again.
+    """
+
+    manifest: BundleManifest
+    is_compressed: bool = False
+    is_encrypted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

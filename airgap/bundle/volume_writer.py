@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +78,7 @@ class VolumeFiles:
 
     def _expect_no_others(self) -> None:
         for volume, path in self._present():
-            if not self._replace and self._is_ours(volume):
+            if not self._replace and self._cut.wants(volume):
                 raise UsageError(
                     str(path), "is already there", "choose another name, or replace it with --force"
                 )
@@ -90,14 +90,10 @@ class VolumeFiles:
             if found is not None and found[0] == self.path.name:
                 yield found[1], path
 
-    def _is_ours(self, volume: VolumeId) -> bool:
-        again = self._cut.again
-        return again is None or volume in {data_volume(number) for number in again.only}
-
     def _needed(self, size: int) -> int:
         again = self._cut.again
         if again is not None:
-            return sum(volume.size for volume in again.index.data if volume.id.number in again.only)
+            return sum(v.size for v in again.index.volumes if self._cut.writes(v.id))
         return size + self._cut.parity * min(size, self._cut.volume_size)
 
     def write(self, data: memoryview | bytes) -> Future[None] | None:
@@ -118,11 +114,11 @@ class VolumeFiles:
         number = len(self._data) + 1
         if number > self._cut.limit:
             self._cut.check(self._cut.volume_size * number)
-        self._current = self._create(data_volume(number), write=self._cut.writes(number))
+        self._current = self._create(data_volume(number))
         return self._current
 
-    def _create(self, volume: VolumeId, *, write: bool) -> _OpenVolume:
-        path = durable.partial(self._final(volume))
+    def _create(self, volume: VolumeId) -> _OpenVolume:
+        path, write = durable.partial(self._final(volume)), self._cut.writes(volume)
         with telling(path):
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
             handle = os.open(path if write else os.devnull, flags, 0o644)
@@ -149,23 +145,26 @@ class VolumeFiles:
             self._end(self._current)
         again = self._cut.again
         if again is not None:
-            self._expect_same(again.index)
+            self._expect_same(again.index.data, self._data)
+        if again is not None and not again.makes_parity:
             self._parity = list(again.index.parity)
         elif self._cut.parity:
             self._parity = self._make_parity()
+            if again is not None:
+                self._expect_same(again.index.parity, self._parity)
         if self._cut.read_back:
             for volume in self._written():
                 path = durable.partial(self._final(volume.id))
                 expect_on_medium(path, volume.digest, str(volume.id), self._demand.expect)
 
-    def _expect_same(self, index: VolumeIndex) -> None:
-        differing = {v.id for v in index.data} ^ {v.id for v in self._data}
-        differing |= {a.id for a, b in zip(index.data, self._data, strict=False) if a != b}
+    def _expect_same(self, before: Sequence[Volume], now: Sequence[Volume]) -> None:
+        differing = {v.id for v in before} ^ {v.id for v in now}
+        differing |= {a.id for a, b in zip(before, now, strict=False) if a != b}
         if differing:
             raise Refused(
                 str(self.path),
                 f"{listed(sorted(differing))} would be other than before: the store has other "
-                "content now, or the options are others",
+                "content now, or the options or keys are others",
                 "export the whole set again",
             )
 
@@ -177,7 +176,7 @@ class VolumeFiles:
         opened: list[_OpenVolume] = []
         try:
             numbers = range(1, self._cut.parity + 1)
-            opened.extend(self._create(parity_volume(number), write=True) for number in numbers)
+            opened.extend(self._create(parity_volume(number)) for number in numbers)
             with telling(self.path):
                 make_parity(files, [volume.file.write for volume in opened], self._demand.expect)
             return [self._complete(volume) for volume in opened]
@@ -186,10 +185,7 @@ class VolumeFiles:
                 volume.close()
 
     def _written(self) -> list[Volume]:
-        again = self._cut.again
-        if again is None:
-            return [*self._data, *self._parity]
-        return [volume for volume in self._data if volume.id.number in again.only]
+        return [volume for volume in (*self._data, *self._parity) if self._cut.wants(volume.id)]
 
     def publish(self, inside: Inside) -> Written:
         """Give all volumes their names, then the index, and last the ``.sha256``."""
@@ -208,6 +204,8 @@ class VolumeFiles:
             for volume in self._written():
                 final = self._final(volume.id)
                 durable.partial(final).rename(final)
+            for volume in self._data:
+                durable.partial(self._final(volume.id)).unlink(missing_ok=True)
             content = encode_index(index)
             self._publish_index(content)
             self._sync_folder()

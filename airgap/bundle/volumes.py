@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
 
 from airgap.errors import ContentMismatch, InvalidReference, UsageError
 from airgap.oci.digest import Digest
@@ -285,11 +286,11 @@ class Again:
 
     Attributes:
         index: what they must be, byte for byte.
-        only: numbers of the data volumes to write.
+        only: the volumes to write.
     """
 
     index: VolumeIndex
-    only: frozenset[int]
+    only: frozenset[VolumeId]
 
     def __post_init__(self) -> None:
         """Check that the set has such volumes.
@@ -297,13 +298,18 @@ class Again:
         Raises:
             UsageError: it has not.
         """
-        strange = self.only - {volume.id.number for volume in self.index.data}
+        strange = self.only - {volume.id for volume in self.index.volumes}
         if strange:
             raise UsageError(
                 "--only-volume",
-                f"{self.index.name} has no {listed([data_volume(n) for n in strange])}",
-                f"its volumes are 1-{len(self.index.data)}; `airgap repair` makes parity volumes",
+                f"{self.index.name} has no {listed(sorted(strange))}",
+                f"it has {listed([volume.id for volume in self.index.volumes])}",
             )
+
+    @property
+    def makes_parity(self) -> bool:
+        """Whether parity is among it, for which all data volumes are written for a while."""
+        return any(volume.kind is VolumeKind.PARITY for volume in self.only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +327,11 @@ class VolumeCut:
     parity: int = 0
     again: Again | None = None
     read_back: bool = False
+
+    @classmethod
+    def remake(cls, index: VolumeIndex, only: frozenset[VolumeId]) -> Self:
+        """Return the cut that makes some volumes of a set once more."""
+        return cls(index.volume_size, len(index.parity), Again(index, only))
 
     def check(self, size: int) -> None:
         """Check that a bundle can be cut so.
@@ -350,9 +361,14 @@ class VolumeCut:
         """How many data volumes there can be."""
         return min(MAX_VOLUMES, MAX_CODED - self.parity) if self.parity else MAX_VOLUMES
 
-    def writes(self, number: int) -> bool:
-        """Tell whether a data volume is wanted."""
-        return self.again is None or number in self.again.only
+    def wants(self, volume: VolumeId) -> bool:
+        """Tell whether a volume is to be there in the end."""
+        return self.again is None or volume in self.again.only
+
+    def writes(self, volume: VolumeId) -> bool:
+        """Tell whether a volume is written, be it only to compute parity from it."""
+        needs_data = self.again is not None and self.again.makes_parity
+        return self.wants(volume) or (needs_data and volume.kind is VolumeKind.DATA)
 
 
 def volume_count(size: int, volume_size: int) -> int:

@@ -11,7 +11,9 @@ import click
 
 from airgap.app import App
 from airgap.bundle.identity import BundleIdentity, creation_time
+from airgap.bundle.volumes import VolumeId
 from airgap.bundle.writer import BundleReport, BundleWriter
+from airgap.cli.export_again import Remaking, refuse_other_options
 from airgap.cli.export_channel import Packing, export_channel
 from airgap.cli.invocation import Invocation, common_options, platform_option, store_option
 from airgap.cli.output import Result, perform
@@ -49,6 +51,12 @@ from airgap.usecases.export import export as export_bundle
     metavar="FILE",
     help="CHANNEL: answer what its import could not take in.",
 )
+@click.option(
+    "--sequence",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="CHANNEL: the bundle that --only-volume is about [the newest].",
+)
 @click.option("--all", "everything", is_flag=True, help="Pack everything that the store has.")
 @platform_option
 @click.option("--no-referrers", is_flag=True, help="Leave signatures, SBOMs, attestations behind.")
@@ -66,6 +74,7 @@ def export(
     full: bool,
     since: int | None,
     request_file: Path | None,
+    sequence: int | None,
     everything: bool,
     platforms: Platforms,
     no_referrers: bool,
@@ -82,11 +91,30 @@ def export(
     there, the bundle is complete.
 
     With --volume-size the bundle becomes FILE.001, FILE.002, … and FILE.volumes.json, which
-    `airgap import` takes in any order; with --sign it says who made it.
+    `airgap import` takes in any order; with --sign it says who made it. --only-volume makes a lost
+    volume again, byte for byte: of a CHANNEL from what its ledger says of the bundle.
     """
     app = invocation.app()
     name, channel = _channel(app, references) if not everything else (None, None)
     now = datetime.now(UTC)
+    if sequence is not None and not (channel and wrapping.only_volumes):
+        raise UsageError("--sequence", "is for --only-volume of a channel's bundle")
+    if channel is not None and name is not None and wrapping.only_volumes:
+        refuse_other_options(
+            {
+                "--full": full,
+                "--since": since,
+                "--request": request_file,
+                "--platform": platforms,
+                "--no-referrers": no_referrers,
+                "--compress": wrapping.compress,
+                "--id": bundle_id,
+                "--created": created,
+                "--dry-run": dry_run,
+            }
+        )
+        remaking = Remaking(app, name, channel, wrapping, sequence, output)
+        return perform(invocation, "export", remaking.work)
     path = output or (channel.output_path(name, now) if channel and name else None)
     if path is None and not dry_run:
         raise UsageError("", "no file is named to write to", "name one with -o FILE")
@@ -99,12 +127,6 @@ def export(
     if channel is None and (full or since or request_file):
         raise UsageError("", "--full, --since and --request want a channel of the config")
     before = wrapping.written_before(path)
-    if before is not None and channel is not None:
-        raise UsageError(
-            "--only-volume",
-            "is for bundles outside of channels",
-            "`airgap repair` rebuilds volumes from parity; a new export brings the rest again",
-        )
     if before is not None:
         created = created or before.created
     identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id)
@@ -154,7 +176,9 @@ def _plan_lines(plan: CopyPlan) -> Iterator[str]:
     yield f"{_sum(plan)} would be packed; nothing was written"
 
 
-def _bundle_lines(plan: CopyPlan, bundle: BundleReport, only: tuple[int, ...]) -> Iterator[str]:
+def _bundle_lines(
+    plan: CopyPlan, bundle: BundleReport, only: tuple[VolumeId, ...]
+) -> Iterator[str]:
     yield from omitted_lines(plan.omitted)
     for reference, why in bundle.not_loadable.items():
         yield f"not for docker load: {reference.familiar}: {why}"

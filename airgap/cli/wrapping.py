@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,14 @@ import click
 
 from airgap.bundle.age_keys import load_recipients
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.volumes import INDEX_SUFFIX, Again, VolumeCut, VolumeIndex, data_volume
+from airgap.bundle.volumes import (
+    INDEX_SUFFIX,
+    VolumeCut,
+    VolumeId,
+    VolumeIndex,
+    data_volume,
+    parity_volume,
+)
 from airgap.bundle.writer import BundleReport, Signer
 from airgap.cli.passphrases import passphrase_source
 from airgap.config.quantities import parse_size
@@ -36,7 +44,7 @@ class Wrapping:
         recipients: whom to encrypt for.
         volume_size: bytes of a volume.
         parity: how many parity volumes to add.
-        only_volumes: numbers of the volumes to make again, of a bundle that was written before.
+        only_volumes: the volumes to make again, of a bundle that was written before.
         read_back: read everything again from the medium.
         force: replace what is there.
         no_verify: do not check the store's blobs.
@@ -48,7 +56,7 @@ class Wrapping:
     recipients: tuple[str, ...] = ()
     volume_size: int | None = None
     parity: int | None = None
-    only_volumes: tuple[int, ...] = ()
+    only_volumes: tuple[VolumeId, ...] = ()
     read_back: bool = False
     force: bool = False
     no_verify: bool = False
@@ -104,8 +112,7 @@ class Wrapping:
 
     def _cut(self, channel: ExportChannel, before: VolumeIndex | None) -> VolumeCut | None:
         if before is not None:
-            again = Again(before, frozenset(self.only_volumes))
-            return VolumeCut(before.volume_size, len(before.parity), again)
+            return VolumeCut.remake(before, frozenset(self.only_volumes))
         size = self.volume_size or channel.volumes.size
         parity = self.parity if self.parity is not None else channel.volumes.parity
         if size is None and parity:
@@ -153,6 +160,22 @@ def _size(_context: Any, _parameter: Any, text: str | None) -> int | None:
     return parse_size(text) if text is not None else None
 
 
+def _volumes(_context: Any, _parameter: Any, texts: tuple[str, ...]) -> tuple[VolumeId, ...]:
+    return tuple(map(read_volume, texts))
+
+
+def read_volume(text: str) -> VolumeId:
+    """Read what a person calls a volume: ``3``, or ``p1`` for parity.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    match = re.fullmatch(r"(p?)0*([1-9]\d{0,2})", text, re.ASCII)
+    if match is None:
+        raise UsageError(repr(text), "is not a volume", "write 3, or p1 for parity volume 1")
+    return (parity_volume if match[1] else data_volume)(int(match[2]))
+
+
 _OPTIONS = (
     click.option(
         "--compress",
@@ -194,10 +217,10 @@ _OPTIONS = (
     click.option(
         "--only-volume",
         "only_volumes",
-        type=click.IntRange(min=1),
+        callback=_volumes,
         multiple=True,
         metavar="N",
-        help="Make volume N of the bundle -o FILE again; may be repeated.",
+        help="Make volume N (of parity: pN) of a bundle again; may be repeated.",
     ),
     click.option("--read-back", is_flag=True, help="Read the medium again, and compare."),
     click.option("--force", is_flag=True, help="Replace a bundle that is there already."),
@@ -205,12 +228,12 @@ _OPTIONS = (
 )
 
 
-def written_lines(bundle: BundleReport, only: Collection[int] = ()) -> list[str]:
+def written_lines(bundle: BundleReport, only: Collection[VolumeId] = ()) -> list[str]:
     """Return what was written, for a person: one line a file.
 
     Args:
         bundle: the report.
-        only: numbers of the volumes that were made again, where not all were written.
+        only: the volumes that were made again, where not all were written.
     """
     volumes = bundle.volumes
     if volumes is None:
@@ -218,7 +241,7 @@ def written_lines(bundle: BundleReport, only: Collection[int] = ()) -> list[str]
     lines = [
         f"  {volume.id.file_name(bundle.path.name)}  {human_size(volume.size)}  {volume.digest}"
         for volume in volumes.volumes
-        if not only or volume.id in {data_volume(number) for number in only}
+        if not only or volume.id in only
     ]
     if only:
         return [*lines, f"{bundle.path}  the same as before, byte for byte"]

@@ -8,6 +8,7 @@ little costs little.
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,10 +29,16 @@ from sqlalchemy import (
 )
 
 from airgap.bundle.delivery import Holding, Names
-from airgap.bundle.format import Kind
-from airgap.bundle.ledger import ChannelStatus, DeliveryRecord, Standing, WrittenFile
+from airgap.bundle.format import Kind, decode_bundle_json, encode_bundle_json
+from airgap.bundle.ledger import (
+    ChannelStatus,
+    DeliveryRecord,
+    Standing,
+    WrittenBundle,
+    WrittenFile,
+)
 from airgap.content.homes import Edges
-from airgap.errors import Refused
+from airgap.errors import ContentMismatch, Refused, StoreUnusable
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
@@ -84,8 +91,20 @@ class StoreLedger:
         """Return what each of some manifests of the store names."""
         return await ask(self.store, lambda connection: _edges(connection, manifests))
 
+    async def written(self, record: DeliveryRecord) -> WrittenBundle | None:
+        """Return how a bundle was written; None where only its receipt is known.
+
+        Raises:
+            StoreUnusable: the catalog is damaged there.
+        """
+        return await ask(self.store, lambda connection: _written(connection, record))
+
     async def announce(
-        self, record: DeliveryRecord, carried: Iterable[Digest], after: Holding
+        self,
+        record: DeliveryRecord,
+        carried: Iterable[Digest],
+        after: Holding,
+        written: WrittenBundle | None = None,
     ) -> None:
         """Write down a bundle that is complete and about to get its name.
 
@@ -93,6 +112,7 @@ class StoreLedger:
             record: the bundle.
             carried: what it carries.
             after: what a destination holds that has taken it in.
+            written: how it is written, so that it can be written again.
 
         Raises:
             Refused: another process has just exported a bundle of this number.
@@ -112,6 +132,8 @@ class StoreLedger:
             ]
             if rows:
                 connection.execute(insert(schema.delivered_blobs), rows)
+            if written is not None:
+                connection.execute(insert(schema.delivered_bundles), [_how(record, written)])
 
         await transact(self.store, act)
 
@@ -191,7 +213,7 @@ def _rewrite(connection: Connection, record: DeliveryRecord) -> None:
 
 
 def _withdraw(connection: Connection, record: DeliveryRecord) -> None:
-    for table in (schema.deliveries, schema.delivered_blobs):
+    for table in (schema.deliveries, schema.delivered_blobs, schema.delivered_bundles):
         connection.execute(delete(table).where(_is(table, record)))
     for table in (schema.delivered_content, schema.delivered_names):
         connection.execute(
@@ -283,6 +305,32 @@ def _carried(connection: Connection, record: DeliveryRecord) -> frozenset[Digest
     table = schema.delivered_blobs
     rows = connection.execute(select(table.c.digest).where(_is(table, record)))
     return frozenset(Digest(digest) for digest in rows.scalars())
+
+
+def _how(record: DeliveryRecord, written: WrittenBundle) -> dict[str, Any]:
+    return {
+        "channel": record.channel,
+        "sequence": record.sequence,
+        "bundle_json": zlib.compress(encode_bundle_json(written.manifest)),
+        "is_compressed": written.is_compressed,
+        "is_encrypted": written.is_encrypted,
+    }
+
+
+def _written(connection: Connection, record: DeliveryRecord) -> WrittenBundle | None:
+    table = schema.delivered_bundles
+    row = connection.execute(select(table).where(_is(table, record))).one_or_none()
+    if row is None:
+        return None
+    try:
+        manifest = decode_bundle_json(zlib.decompress(row.bundle_json))
+    except (zlib.error, ContentMismatch) as error:
+        raise StoreUnusable(
+            f"{record.channel}, bundle {record.sequence}",
+            f"what the ledger has of it is damaged ({error})",
+            "export a new bundle for the channel",
+        ) from None
+    return WrittenBundle(manifest, row.is_compressed, row.is_encrypted)
 
 
 def _names_since(connection: Connection, channel: str, sequence: int) -> Names:

@@ -26,5 +26,11 @@ def _add(*tables: Table) -> Step:
 
 
 CATALOG = VersionedSchema(
-    schema.meta, schema.SCHEMA_VERSION, {1: _add(*_DELIVERIES), 2: _add(schema.pushes)}
+    schema.meta,
+    schema.SCHEMA_VERSION,
+    {
+        1: _add(*_DELIVERIES),
+        2: _add(schema.pushes),
+        3: _add(schema.delivered_bundles),
+    },
 )

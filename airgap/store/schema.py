@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -17,7 +18,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised with every change that an older program could not work with."""
 
 _CHANNEL = String(128)
@@ -145,6 +146,19 @@ delivered_blobs = Table(
 )
 """What each bundle carried."""
 
+delivered_bundles = Table(
+    "delivered_bundles",
+    metadata,
+    Column("channel", _CHANNEL, primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("bundle_json", LargeBinary, nullable=False),
+    Column("is_compressed", Boolean, nullable=False),
+    Column("is_encrypted", Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How each bundle was written, so that it can be written again. ``bundle_json`` is that document,
+deflated (zlib)."""
+
 delivered_content = Table(
     "delivered_content",
     metadata,
@@ -224,6 +238,7 @@ Both are full names."""
 HISTORY = (
     deliveries,
     delivered_blobs,
+    delivered_bundles,
     delivered_content,
     delivered_names,
     receptions,

@@ -11,7 +11,7 @@ from typing import Protocol
 from airgap.bundle.delivery import Delivery, Holding, Names, plan_delivery
 from airgap.bundle.format import BundleManifest, encode_bundle_json
 from airgap.bundle.identity import BundleIdentity
-from airgap.bundle.ledger import ChannelStatus, DeliveryRecord, Standing
+from airgap.bundle.ledger import ChannelStatus, DeliveryRecord, Standing, WrittenBundle
 from airgap.bundle.leftovers import Fate, fate_of, files_of
 from airgap.bundle.output import DEFAULT_OPTIONS, WriteOptions
 from airgap.bundle.statements import Request
@@ -54,8 +54,16 @@ class Ledger(Protocol):
         """Return what each of some manifests of the store names."""
         ...
 
+    async def written(self, record: DeliveryRecord) -> WrittenBundle | None:
+        """Return how a bundle was written; None where only its receipt is known."""
+        ...
+
     async def announce(
-        self, record: DeliveryRecord, carried: Iterable[Digest], after: Holding
+        self,
+        record: DeliveryRecord,
+        carried: Iterable[Digest],
+        after: Holding,
+        written: WrittenBundle | None = None,
     ) -> None:
         """Write down a bundle that is complete and about to get its name.
 
@@ -266,7 +274,8 @@ async def deliver(
         record = _record(manifest, path)
         names = {root.reference: root.descriptor for root in delivery.carried.roots}
         after = Holding(planned.sequence, manifest.id, names, delivery.content)
-        await ledger.announce(record, delivery.carried.digests(), after)
+        written = WrittenBundle(manifest, options.zstd, bool(options.recipients))
+        await ledger.announce(record, delivery.carried.digests(), after, written)
         announced.append(record)
 
     identity = replace(identity, channel=planned.channel, sequence=planned.sequence)

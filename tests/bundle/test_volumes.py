@@ -227,9 +227,10 @@ def test_a_cut_has_bounds(cut: VolumeCut) -> None:
 
 
 def test_only_volumes_that_there_are_can_be_made_again() -> None:
-    """The refusal names the numbers that the set does not have."""
-    with pytest.raises(UsageError, match="no volumes 4, 9"):
-        Again(index_of(), frozenset({1, 4, 9}))
+    """The refusal names the volumes that the set does not have."""
+    only = frozenset({data_volume(1), data_volume(4), data_volume(9), parity_volume(7)})
+    with pytest.raises(UsageError, match="no volumes 4, 9 and parity volume 7"):
+        Again(index_of(), only)
 
 
 def test_numbers_are_listed_as_a_person_reads_them() -> None:

@@ -20,7 +20,7 @@ from airgap.bundle.destination import Demand
 from airgap.bundle.read_back import digest_on_medium, expect_on_medium
 from airgap.bundle.volume_files import read_index
 from airgap.bundle.volume_writer import VolumeFiles
-from airgap.bundle.volumes import Again, VolumeCut, data_volume
+from airgap.bundle.volumes import VolumeCut, data_volume, parity_volume
 from airgap.errors import AirgapError, ContentMismatch, NoSpace, Refused, UsageError
 from airgap.oci.digest import Digest
 from tests.bundle.samples import names_in
@@ -234,10 +234,25 @@ def test_one_volume_can_be_made_again(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for name in ("b.003", "b.001"):
         (tmp_path / name).unlink()
-    write_volumes(tmp_path / "b", content, VolumeCut(SIZE, again=Again(index, frozenset({3}))))
+    write_volumes(tmp_path / "b", content, VolumeCut.remake(index, frozenset({data_volume(3)})))
     missing = before.pop("b.001")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert Digest.of(missing) == index.data[0].digest
+
+
+def test_a_parity_volume_can_be_made_again(tmp_path: Path) -> None:
+    """It takes all of the content, and nothing but the volumes that were asked for stays."""
+    content = content_of_length(9000)
+    index = written_set(tmp_path / "b", content, parity=3)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    lost = ("b.001", "b.002", "b.004", "b.p02", "b.p03")
+    for name in lost:
+        (tmp_path / name).unlink()
+    only = frozenset({data_volume(4), parity_volume(2)})
+    write_volumes(tmp_path / "b", content, VolumeCut.remake(index, only))
+    for name in {*lost} - {"b.004", "b.p02"}:
+        before.pop(name)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_volume_made_again_must_be_the_same(tmp_path: Path) -> None:
@@ -246,7 +261,7 @@ def test_a_volume_made_again_must_be_the_same(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     changed = bytearray(content_of_length(9000))
     changed[5000] ^= 1
-    cut = VolumeCut(SIZE, again=Again(index, frozenset({3})))
+    cut = VolumeCut.remake(index, frozenset({data_volume(3)}))
     with pytest.raises(Refused, match="volume 3 would be other"):
         write_volumes(tmp_path / "b", bytes(changed), cut, replace=True)
     with pytest.raises(Refused, match="volume 5 would be other"):
@@ -259,7 +274,7 @@ def test_a_damaged_volume_is_replaced_only_on_request(tmp_path: Path) -> None:
     content = content_of_length(9000)
     index = written_set(tmp_path / "b", content)
     flip(tmp_path / "b.002")
-    cut = VolumeCut(SIZE, again=Again(index, frozenset({2})))
+    cut = VolumeCut.remake(index, frozenset({data_volume(2)}))
     with pytest.raises(UsageError, match=r"b\.002: is already there"):
         write_volumes(tmp_path / "b", content, cut)
     write_volumes(tmp_path / "b", content, cut, replace=True)
@@ -280,7 +295,7 @@ def test_a_copy_of_the_index_makes_the_same_volume_elsewhere(tmp_path: Path) -> 
     content = content_of_length(9000)
     index = written_set(tmp_path / "b", content, parity=1)
     (tmp_path / "new").mkdir()
-    cut = VolumeCut(SIZE, again=Again(index, frozenset({2})))
+    cut = VolumeCut.remake(index, frozenset({data_volume(2)}))
     write_volumes(tmp_path / "new" / "b", content, cut)
     assert names_in(tmp_path / "new") == ["b.002", "b.sha256", "b.volumes.json"]
     for name in names_in(tmp_path / "new"):

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airgap.bundle.delivery import Holding
-from airgap.bundle.format import Kind
+from airgap.bundle.format import BundleManifest, Kind
 from airgap.bundle.ledger import (
     DeliveryRecord,
     KeepRules,
     Standing,
+    WrittenBundle,
     WrittenFile,
     superseded,
 )
@@ -55,7 +56,9 @@ def record(sequence: int, channel: str = "plant") -> DeliveryRecord:
 
 
 @given(st.lists(STATES, min_size=1, max_size=6), st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 async def test_every_state_can_be_told_again(
     store: Store,
     states: list[tuple[frozenset[Digest], dict[Reference, Descriptor]]],
@@ -82,6 +85,19 @@ async def test_every_state_can_be_told_again(
         assert surely.content == frozenset.intersection(*later)
         ever = {name for _, names in states[found.sequence - 1 :] for name in names}
         assert set(await ledger.names_since(channel, found.sequence)) == ever
+
+
+async def test_how_a_bundle_was_written_is_kept(store: Store) -> None:
+    """So that it can be written again; what was withdrawn is forgotten with all else."""
+    ledger = StoreLedger(store)
+    holding = Holding(1, "id-1", {}, frozenset())
+    docker = Descriptor("application/json", DIGESTS[0], 3)
+    said = BundleManifest("id-1", NOON, "airgap 0", docker, (), (), channel="plant", sequence=1)
+    for written in (WrittenBundle(said, is_compressed=True), None, WrittenBundle(said)):
+        await ledger.announce(record(1), [], holding, written)
+        assert await ledger.written(record(1)) == written
+        await ledger.withdraw(record(1))
+        assert await ledger.written(record(1)) is None
 
 
 async def test_a_number_is_given_once(store: Store) -> None:

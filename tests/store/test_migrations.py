@@ -17,7 +17,7 @@ from tests.content.conformance import put_image
 from tests.support.images import image, random_layer
 
 REFERENCE = Reference.parse("alpine:3")
-SINCE_VERSION_2 = [
+NOT_IN_VERSION_1 = [
     "deliveries",
     "delivered_blobs",
     "delivered_content",
@@ -25,6 +25,8 @@ SINCE_VERSION_2 = [
     "receptions",
     "received_names",
     "imports",
+    "pushes",
+    "delivered_bundles",
 ]
 
 
@@ -34,7 +36,7 @@ async def _store_of_version_1(root: Path) -> str:
         await put_image(store, REFERENCE, image([random_layer(1)]))
         store_id = store.store_id
     connection = sqlite3.connect(root / "airgap" / "catalog.sqlite")
-    for table in SINCE_VERSION_2:
+    for table in NOT_IN_VERSION_1:
         connection.execute(f"DROP TABLE {table}")
     connection.execute("UPDATE meta SET value = '1' WHERE key = 'schema_version'")
     connection.commit()
