@@ -6,15 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from airgap.bundle import members
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.graph import BundleGraph
-from airgap.bundle.head import Head, read_head
+from airgap.bundle.head import Head
 from airgap.bundle.layout import BlobMember, Member
-from airgap.bundle.medium import Medium, as_medium
-from airgap.bundle.stream import ByteStream, has_zstd_around_it, open_stream
+from airgap.bundle.medium import Medium
+from airgap.bundle.stream import ByteStream, open_stream
 from airgap.bundle.thread import OwnThread
 from airgap.content.plan import CopyPlan
 from airgap.content.ports import BlobReader, FileRegion, OpenBlob, TagMove
@@ -27,45 +26,6 @@ from airgap.oci.reference import Reference, Repository
 
 PIECE_SIZE = 1024 * 1024
 """Bytes of one piece of a blob."""
-
-
-@asynccontextmanager
-async def open_bundle(place: Path | Medium) -> AsyncIterator[Bundle]:
-    """Open a bundle and read its head; nothing is unpacked.
-
-    Yields:
-        A ``PlainBundle``, or a ``CompressedBundle``, which is ``ReadsInOrder``.
-
-    Raises:
-        BundleDamaged: it is not a bundle, is cut short, or does not agree with itself.
-        AccessDenied: it is encrypted.
-        NotFound, NotPermitted: it cannot be opened.
-    """
-    thread = OwnThread("bundle-read")
-    try:
-        bundle = await thread.run(_open, as_medium(place), thread)
-        yield bundle
-    finally:
-        await thread.end(lambda: None)
-
-
-def _open(medium: Medium, thread: OwnThread) -> Bundle:
-    compressed = has_zstd_around_it(medium)
-    with open_stream(medium, compressed=compressed) as stream:
-        head = read_head(stream)
-        if compressed or not medium.is_seekable:
-            return CompressedBundle(medium, head, thread, compressed=compressed)
-        size = medium.size()
-        if size < head.layout.size:
-            cut = next((b for b in head.layout.blobs.values() if b.member.end > size), None)
-            name = cut.member.name if cut is not None else "the end"
-            raise stream.damaged(
-                name,
-                f"the bundle ends here, and should have {head.layout.size} bytes",
-                size,
-            )
-        members.expect_end(stream, head.layout.size)
-    return PlainBundle(medium, head, thread)
 
 
 class Bundle(ABC):

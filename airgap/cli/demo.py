@@ -13,9 +13,9 @@ from pathlib import Path
 import click
 
 from airgap.app import App
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.writer import BundleReport, BundleWriter
 from airgap.cli.demo_content import DemoContent
 from airgap.cli.invocation import Invocation, common_options

@@ -13,11 +13,12 @@ from typing import Any, TypeVar, cast
 import click
 
 from airgap.app import App
+from airgap.bundle.access import open_bundle
 from airgap.bundle.age_keys import load_identities
 from airgap.bundle.head import Head
 from airgap.bundle.medium import Medium
 from airgap.bundle.opening import FoundBundle, find_bundle
-from airgap.bundle.reader import Bundle, open_bundle
+from airgap.bundle.reader import Bundle
 from airgap.bundle.signatures import SignaturePolicy, SignatureVerdict, check_signatures
 from airgap.bundle.volume_collection import VolumeCollection
 from airgap.bundle.volume_files import check_volumes

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from airgap.app import App
+from airgap.bundle.access import open_bundle
 from airgap.bundle.age_keys import load_identities
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.journal import ImportEntry
 from airgap.bundle.opening import FoundBundle, find_bundle
-from airgap.bundle.access import open_bundle
 from airgap.bundle.reader import Bundle
 from airgap.bundle.signatures import SignatureVerdict, check_signatures
 from airgap.bundle.volume_collection import VolumeCollection

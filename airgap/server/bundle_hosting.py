@@ -14,9 +14,10 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.medium import Medium
 from airgap.bundle.opening import find_bundle
-from airgap.bundle.reader import Bundle, open_bundle
+from airgap.bundle.reader import Bundle
 from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
 from airgap.content.hosting import Hosting
 from airgap.content.ports import BlobReader, ReadsInOrder, capability

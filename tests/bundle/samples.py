@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.writer import BundleReport, BundleWriter, Signer
 from airgap.content.copy_plan import copy_plan, plan_copy
 from airgap.content.plan import CopyPlan

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.pump import BLOCK_SIZE
-from airgap.bundle.reader import CompressedBundle, PlainBundle, open_bundle
+from airgap.bundle.reader import CompressedBundle, PlainBundle
 from airgap.content.copy_plan import plan_copy
 from airgap.content.ports import (
     BlobReader,

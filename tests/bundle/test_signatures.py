@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.keys import PrivateKey
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.signatures import SignaturePolicy, SignatureVerdict, check_signatures, signer
 from airgap.errors import ConfigError, Refused
 from tests.bundle.samples import several_images, write_bundle

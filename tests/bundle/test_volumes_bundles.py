@@ -11,11 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.inspect import inspect_bundle
 from airgap.bundle.medium import Medium
 from airgap.bundle.opening import find_bundle
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import PlainBundle, open_bundle
+from airgap.bundle.reader import PlainBundle
 from airgap.bundle.verify import verify_bundle
 from airgap.bundle.volumes import VolumeCut
 from airgap.content.copy_plan import copy_plan, plan_copy

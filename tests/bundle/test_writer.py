@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.writer import BundleWriter
 from airgap.content.copy_plan import copy_plan
 from airgap.content.plan import CopyPlan, PlannedItem

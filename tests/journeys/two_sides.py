@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.ledger import ChannelStatus
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.signatures import SignaturePolicy, check_signatures
 from airgap.bundle.statements import Receipt, Request, decode_statement, encode_statement
 from airgap.config.transfer import DeliveryPolicy, Removals

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from airgap.bundle.access import open_bundle
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.output import WriteOptions
-from airgap.bundle.reader import open_bundle
 from airgap.bundle.writer import BundleWriter
 from airgap.content.copy_images import CopyLimits
 from airgap.content.report import CopyReport, Outcome
