@@ -93,7 +93,7 @@ def make_delta(
     """Write what makes ``target`` out of ``bases``; the same files give the same delta.
 
     Args:
-        bases: what the other side has, the likeliest first; 64 at most, none is allowed.
+        bases: what the other side has, the likeliest first; 16 at most, none is allowed.
         target: what is to be made there.
         delta: the file to write; what it held is gone.
         memory: bytes that making and applying it may each take; 256 MiB at least.

@@ -23,7 +23,7 @@ from typing import Self
 
 from airgap.errors import ContentMismatch, Unsupported
 
-MAX_BASES = 64
+MAX_BASES = 16
 MAX_EXTENTS = 4096
 MAX_SIZE = 1 << 50
 """Bytes; anything larger than a pebibyte is a lie."""
