@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 
 import click
 
@@ -12,6 +13,7 @@ from airgap.cli.progress import EventView
 from airgap.errors import ContentMismatch, PartialFailure
 from airgap.oci.reference import Repository
 from airgap.operations.sizes import counted, human_size
+from airgap.operations.turns import turn
 from airgap.store.collection import HOUR, GcReport, GcRules, collect_garbage
 from airgap.store.fsck import FsckReport, check_store
 from airgap.store.rebuild import RebuildReport, rebuild_catalog
@@ -64,7 +66,8 @@ def gc(invocation: Invocation, *, grace: float, dry_run: bool) -> int:
 
     async def work(view: EventView) -> Result:
         del view
-        async with app.open_store() as opened:
+        alone = nullcontext() if dry_run else turn(app.store_path, "collect")
+        async with app.open_store() as opened, alone:
             rules = GcRules(grace=grace * HOUR)
             report = await collect_garbage(opened, rules, dry_run=dry_run)
         document = {
