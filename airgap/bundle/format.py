@@ -34,6 +34,13 @@ MAX_BLOB_SIZE = 1 << 50
 """Bytes; a blob larger than a pebibyte is a lie."""
 
 _WHAT = "airgap/bundle.json"
+
+_LARGE = 1024 * 1024
+_BYTES_PER_VALUE = 16
+_BYTES_PER_CONTAINER = 48
+"""Bytes that a value, or an object or list, has on the average at least: digests are long. Python
+takes up to 24 times the bytes of a document that is made of nothing but empty lists."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _MAX_TEXT = 255
@@ -195,6 +202,7 @@ def decode_bundle_json(raw: bytes) -> BundleManifest:
             that contradicts itself: a digest or name twice, blobs out of order, a reference to what
             is not inside.
     """
+    _expect_no_bomb(raw)
     document = JsonObject.parse(raw, _WHAT, limit=MAX_BUNDLE_JSON_SIZE)
     version = document.integer("format")
     if version not in {FORMAT, PACKED_FORMAT}:
@@ -209,6 +217,15 @@ def decode_bundle_json(raw: bytes) -> BundleManifest:
         raise ContentMismatch(_WHAT, str(error)) from None
     _check(manifest)
     return manifest
+
+
+def _expect_no_bomb(raw: bytes) -> None:
+    values = raw.count(b",")
+    containers = raw.count(b"{") + raw.count(b"[")
+    if len(raw) > _LARGE and (
+        values * _BYTES_PER_VALUE > len(raw) or containers * _BYTES_PER_CONTAINER > len(raw)
+    ):
+        raise ContentMismatch(_WHAT, "is made of far more values than its length makes sense for")
 
 
 def _decode(document: JsonObject, *, packed: bool) -> BundleManifest:

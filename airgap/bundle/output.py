@@ -29,7 +29,10 @@ ZSTD_WINDOW_LOG = 23
 
 LONG_LEVEL = 9
 LONG_WINDOW_LOG = 27
-"""A packed bundle's window: 128 MiB, the most that zstd tools take without being asked to."""
+"""A packed bundle's window: the most that zstd's tools take without being asked to."""
+
+LONG_WINDOW = 1 << LONG_WINDOW_LOG
+"""Bytes of memory that reading it takes."""
 
 _MAX_THREADS = 4
 _STORE_DAMAGED = "the store is damaged there: `airgap store fsck` finds what else is"

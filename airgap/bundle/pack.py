@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
+from airgap.config.transfer import PackKind
 from airgap.content.plan import PlannedItem
 from airgap.errors import ContentMismatch
 from airgap.oci.digest import Digest
@@ -27,18 +27,6 @@ MAX_PLAIN_SIZE = 1 << 50
 """Bytes of opened content; more than a pebibyte is a lie."""
 
 _WHAT = "airgap/bundle.json"
-
-
-class PackKind(StrEnum):
-    """How much is done to make a bundle small.
-
-    ``PLAIN``: every blob as it is. ``SMALL``: layers opened, one long-window zstd stream around
-    them, recipes to close them again. ``DELTA``: besides, against what the receiver holds.
-    """
-
-    PLAIN = "plain"
-    SMALL = "small"
-    DELTA = "delta"
 
 
 @dataclass(frozen=True, slots=True)

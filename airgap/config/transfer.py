@@ -44,6 +44,18 @@ class Compression(StrEnum):
     ZSTD = "zstd"
 
 
+class PackKind(StrEnum):
+    """How much is done to make a bundle small.
+
+    ``PLAIN``: every blob as it is. ``SMALL``: layers opened, one long-window zstd stream around
+    them, recipes to close them again. ``DELTA``: besides, against what the receiver holds.
+    """
+
+    PLAIN = "plain"
+    SMALL = "small"
+    DELTA = "delta"
+
+
 class DeliveryPolicy(StrEnum):
     """What a destination is taken to hold when the next bundle for it is planned."""
 
@@ -110,6 +122,14 @@ class ExportChannel(Section):
     compress: Compression = Compression.NONE
     """What to wrap around the bundle. Layers are mostly compressed already; a bundle without can
     be served in place, and every loader takes it."""
+
+    pack: PackKind = PackKind.PLAIN
+    """How much to do to make the bundle small: `plain` carries every layer as it is; `small` opens
+    layers and compresses them together, anew; `delta` carries only how they differ from those that
+    the destination holds. The other side rebuilds each layer bit for bit."""
+
+    delta_memory: Size | None = None
+    """How much memory packing may take, and unpacking on the other side. When not set, 1 GiB."""
 
     sign: SignSection = SignSection()
     """Who signs the bundle."""
@@ -233,6 +253,9 @@ class ImportChannel(DeliverySection):
 
     threshold: Count | None = None
     """How many different signers must have signed. When not set, as many as in `trust`."""
+
+    delta_memory: Size | None = None
+    """How much memory the unpacking of a bundle may take. When not set, 1 GiB."""
 
     receipts: FilePath | None = None
     """The folder where receipts and requests are written, to be carried back. When not set,
