@@ -135,3 +135,27 @@ def test_any_value_in_any_place_is_read_or_refused(
     else:
         where = "bundle.json"
     assert "bundle.json" in where
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}", b'"aa"', b"1.5", b'{"a":[{}]}'])
+def test_a_document_of_nothing_but_small_values_is_not_parsed(value: bytes) -> None:
+    """As Python objects it would take 24 times its length; it is refused before that."""
+    raw = b'{"format":1,"more":[' + (value + b",") * (4_000_000 // len(value)) + b"0]}"
+    with pytest.raises(ContentMismatch, match="far more values"):
+        decode_bundle_json(raw)
+
+
+def test_the_densest_bundle_json_is_read() -> None:
+    """Tens of thousands of blobs, each with the shortest line that there can be."""
+    digests = [Digest.of(str(number).encode()) for number in range(20_000)]
+    manifest = BundleManifest(
+        "x",
+        datetime(2026, 11, 24, tzinfo=UTC),
+        "t",
+        Descriptor("a/b", digests[0], 3),
+        (),
+        tuple(PlannedItem(Descriptor("a/b", digest, 1), Role.LAYER) for digest in digests),
+    )
+    raw = encode_bundle_json(manifest)
+    assert len(raw) > 1024 * 1024
+    assert decode_bundle_json(raw) == manifest
