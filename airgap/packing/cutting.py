@@ -38,7 +38,8 @@ class Cut:
 
     Attributes:
         window: bytes of bases that one segment is made against, at most.
-        segment: bytes of the target that are made at once, at most.
+        segment: bytes of the target that are made at once, at most; where there are several, a
+            multiple of what tars align to.
         hash_log: size of the match finder's tables, as a power of two of entries.
         long_log: size of the long-distance matcher's table, likewise.
         anchors: how many places of the bases are remembered to choose windows by.
@@ -64,7 +65,8 @@ class Cut:
     def making(self) -> int:
         """Bytes that it takes at most to make the delta."""
         tables = (_SHORT_ENTRIES << self.hash_log) + (_LONG_ENTRY << self.long_log)
-        return self.applying + tables
+        # A prefix is handed over before there are any.
+        return max(self.applying, self.window + self.segment + tables + ALLOWANCE)
 
 
 def cut_for(bases: int, target: int, memory: int) -> Cut:

@@ -253,7 +253,9 @@ class _Maker:
     def window_for(self, source: _File, offset: int, length: int) -> int:
         """Choose what the next segment is made against; return how many bytes that is."""
         if self._anchors is not None:
-            self._extents = self._anchors.windows_for(source.pieces(offset, length))
+            self._extents = self._anchors.windows_for(
+                range(offset, offset + length), source.pieces(offset, length)
+            )
         return sum(extent.length for extent in self._extents)
 
     def write(

@@ -46,6 +46,7 @@ class Anchors:
         self._blocks: dict[int, int] = {}
         self._least = _SMALLEST_FILE
         self._files: dict[int, tuple[int, int, int]] = {}
+        self._file = (0, range(0))
         self._first_chunks = []
         total = 0
         for size in sizes:
@@ -61,13 +62,17 @@ class Anchors:
             if block[_MAGIC] == b"ustar" and (size := _file_size(block)) >= self._least:
                 self._remember_file(_name_of(block), base, offset, size)
 
-    def windows_for(self, pieces: Iterable[bytes]) -> tuple[Extent, ...]:
-        """Return what to make a segment against, for the bytes of that segment.
+    def windows_for(self, segment: range, pieces: Iterable[bytes]) -> tuple[Extent, ...]:
+        """Return what to make a segment against; segments come in the order of the target.
 
         First come the parts of the bases that have most in common with it, then what surrounds
         them, until the window is full.
+
+        Args:
+            segment: where in the target it stands, in bytes.
+            pieces: its bytes.
         """
-        votes = self._votes(pieces)
+        votes = self._votes(segment, pieces)
         chosen: set[int] = set()
         left = self._window
         for chunk in self._by_merit(votes):
@@ -92,26 +97,35 @@ class Anchors:
             self._least *= 2
             self._files = {n: place for n, place in self._files.items() if place[2] >= self._least}
 
-    def _votes(self, pieces: Iterable[bytes]) -> Counter[int]:
+    def _votes(self, segment: range, pieces: Iterable[bytes]) -> Counter[int]:
         votes: Counter[int] = Counter()
         weight = BLOCK * (self._mask + 1)
-        for _, block in _blocks(pieces):
+        # The last file of the segment before may go on in this one.
+        self._vote_for_file(segment, votes)
+        for offset, block in _blocks(pieces):
             key = crc32(block)
             if not key & self._mask and (chunk := self._blocks.get(key)) is not None:
                 votes[chunk] += weight
-            if block[_MAGIC] == b"ustar" and _file_size(block):
-                self._vote_for_file(_name_of(block), votes)
+            if block[_MAGIC] == b"ustar" and (size := _file_size(block)):
+                start = segment.start + offset
+                self._file = (_name_of(block), range(start, start + size))
+                self._vote_for_file(segment, votes)
         return votes
 
-    def _vote_for_file(self, name: int, votes: Counter[int]) -> None:
+    def _vote_for_file(self, segment: range, votes: Counter[int]) -> None:
+        """Vote for the part of an old file that is where the segment is in the new one."""
+        name, new = self._file
         place = self._files.get(name)
-        if place is None:
+        begin, end = max(segment.start, new.start), min(segment.stop, new.stop)
+        if place is None or begin >= end:
             return
         base, start, size = place
-        first, end = self._first_chunks[base], min(start + size, self._sizes[base])
-        for chunk in range(start // self._chunk, -(-end // self._chunk)):
-            begin = chunk * self._chunk
-            votes[first + chunk] += min(end, begin + self._chunk) - max(start, begin)
+        stop = min(start + (end - new.start) * size // len(new), self._sizes[base])
+        start += (begin - new.start) * size // len(new)
+        first = self._first_chunks[base]
+        for chunk in range(start // self._chunk, -(-stop // self._chunk)):
+            edge = chunk * self._chunk
+            votes[first + chunk] += min(stop, edge + self._chunk) - max(start, edge)
 
     def _by_merit(self, votes: Counter[int]) -> list[int]:
         far = self._chunks
