@@ -19,12 +19,12 @@ from airgap.errors import NotFound, Refused, UsageError
 from airgap.oci.name_mapping import NameMapping
 from airgap.operations.consignment import Consignment
 from airgap.operations.documents import Document, audit_document, copy_document, image_document
-from airgap.operations.importing import Imported, take_in, take_past_the_store
+from airgap.operations.importing import take_in, take_past_the_store
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import change_word, copy_lines
 from airgap.operations.watching import Watcher
 from airgap.store.journal import StoreJournal
-from airgap.usecases.handover import Handover, Papers, write_request
+from airgap.usecases.handover import Finished, Handover, Papers, write_request
 from airgap.usecases.import_bundle import survey_import
 from airgap.usecases.push import push
 from airgap.usecases.reception import Admission, BaseMissing, Reception
@@ -63,9 +63,10 @@ class Delivery:
         """Take the bundle into the store, and on into the registry where one is named."""
         papers = self._papers()
         try:
-            return self._ended(await take_in(self.consignment, papers, self._watcher))
+            done = await take_in(self.consignment, papers, self._watcher)
         except BaseMissing as refusal:
             return await self._asking(refusal, papers)
+        return self._ended(done.received, done.handover, done.finished)
 
     async def take_direct(self) -> Result:
         """Push straight from the bundle; the store keeps no content, only what was taken in."""
@@ -82,11 +83,10 @@ class Delivery:
             return await self._pushed_direct(mapping)
         papers = self._papers()
         try:
-            return self._ended(
-                await take_past_the_store(self.consignment, mapping, papers, self._watcher)
-            )
+            done = await take_past_the_store(self.consignment, mapping, papers, self._watcher)
         except BaseMissing as refusal:
             return await self._asking(refusal, papers)
+        return self._ended(None, done.handover, done.finished)
 
     async def _pushed_direct(self, mapping: NameMapping) -> Result:
         """Push a bundle of no channel, which leaves nothing behind."""
@@ -150,8 +150,9 @@ class Delivery:
         else:
             yield f"going on with import {received.entry.number}: the store has all of it"
 
-    def _ended(self, imported: Imported) -> Result:
-        received, handover, finished = imported.received, imported.handover, imported.finished
+    def _ended(
+        self, received: Reception | None, handover: Handover | None, finished: Finished | None
+    ) -> Result:
         document = self._bundle_document()
         lines: list[str] = []
         if received is not None:
@@ -176,7 +177,7 @@ class Delivery:
             if finished.receipt is not None:
                 lines.append(f"receipt  {finished.receipt}")
             lines.append(f"report   {finished.report.page}")
-        return Result(document, lines, imported.error())
+        return Result(document, lines, handover.error() if handover is not None else None)
 
     def _previewed(self, admission: Admission, survey: Survey) -> Result:
         document = {

@@ -45,20 +45,33 @@ class Imported:
     Attributes:
         manifest: what the bundle says.
         verdict: who signed it.
-        received: how it came into the store; None where it went past it.
+        received: how it came into the store.
         handover: how it went on into a registry or an engine; None where none is named.
         finished: receipt and report; None where the registry did not take all of it.
     """
 
     manifest: BundleManifest
     verdict: SignatureVerdict
-    received: Reception | None
+    received: Reception
     handover: Handover | None
     finished: Finished | None
 
     def error(self) -> AirgapError | None:
         """Return the error to end with, or None."""
         return self.handover.error() if self.handover is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """What became of a bundle that went past the store.
+
+    Attributes:
+        handover: how it went into the registry.
+        finished: receipt and report; None where the registry did not take all of it.
+    """
+
+    handover: Handover
+    finished: Finished | None
 
 
 @asynccontextmanager
@@ -134,7 +147,7 @@ async def take_in(consignment: Consignment, papers: Papers, watcher: Watcher = N
     app, bundle, mapping = consignment.app, consignment.bundle, consignment.mapping
     async with (
         app.open_store(create=True) as store,
-        turn(app.store_path, "import", patience=watcher.patience),
+        turn(store, "import", patience=watcher.patience),
         store.writing(),
     ):
         journal = AskingJournal(store, watcher.ask)
@@ -157,7 +170,7 @@ async def take_in(consignment: Consignment, papers: Papers, watcher: Watcher = N
 
 async def take_past_the_store(
     consignment: Consignment, mapping: NameMapping, papers: Papers, watcher: Watcher = NOBODY
-) -> Imported:
+) -> PassedOn:
     """Push a bundle of a channel straight on; the store keeps no more than that it came.
 
     Args:
@@ -174,7 +187,7 @@ async def take_past_the_store(
     destination = mapping.destination
     async with (
         app.open_store(create=True) as store,
-        turn(app.store_path, "import", patience=watcher.patience),
+        turn(store, "import", patience=watcher.patience),
         turn_at(store, (destination.domain,), patience=watcher.patience, emit=watcher.emit),
         app.registries(watcher.emit) as registry,
     ):
@@ -193,7 +206,7 @@ async def take_past_the_store(
         finished = None
         if handover.error() is None:
             finished = await finish(handover.entry, bundle.manifest, journal, papers)
-    return Imported(bundle.manifest, consignment.verdict, None, handover, finished)
+    return PassedOn(handover, finished)
 
 
 async def _hand_over(
