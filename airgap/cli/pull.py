@@ -22,6 +22,7 @@ from airgap.operations.documents import copy_document
 from airgap.operations.summaries import copy_lines
 from airgap.usecases.pull import PullRequest
 from airgap.usecases.pull import pull as pull_images
+from airgap.usecases.signature_rules import SignatureRules
 
 
 @click.command()
@@ -44,12 +45,20 @@ def pull(
 
     REF is a reference with docker's defaults: alpine is docker.io/library/alpine:latest.
     docker-daemon:NAME takes the image out of the engine that runs here or that DOCKER_HOST names.
-    All platforms of an image come along unless --platform chooses.
+    All platforms of an image come along unless --platform chooses. Where a mirror entry of the
+    config has `verify` for the repository, an image without that signature is refused.
     """
     app = invocation.app()
-    request = PullRequest(references, all_tags, WalkRules(platforms), referrers=not no_referrers)
 
     async def work(view: EventView) -> Result:
+        rules = await SignatureRules.of_entries(app.config.mirror)
+        request = PullRequest(
+            references,
+            all_tags,
+            WalkRules(platforms),
+            referrers=not no_referrers,
+            rules=rules.of,
+        )
         async with app.open_store(create=True) as store, store.writing():
             report = await pull_images(request, app, store, view.emit)
         return Result(copy_document(report), _lines(report), report.error())

@@ -24,6 +24,7 @@ from airgap.server.bundle_hosting import bundles_as_hosting
 from airgap.server.configured import exposures, server_settings
 from airgap.server.pull_through import pulling_through
 from airgap.server.registry import running_registry
+from airgap.usecases.signature_rules import SignatureRules
 
 _FILE = click.Path(path_type=Path)
 
@@ -159,9 +160,10 @@ async def _place(
         if not section.upstream:
             yield store
             return
+        rules = await SignatureRules.of_entries(app.config.mirror)
         async with (
             app.registries(view.emit) as client,
-            pulling_through(store, client, frozenset(section.upstream)) as hosting,
+            pulling_through(store, client, frozenset(section.upstream), rules.of) as hosting,
         ):
             yield hosting
 

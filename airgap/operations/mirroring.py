@@ -13,9 +13,10 @@ from airgap.content.report import CopyReport, joined
 from airgap.errors import UsageError
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, AskingTarget, Watcher
-from airgap.usecases.mirror import mirror, select
+from airgap.usecases.mirror import mirror, no_policies, select
 from airgap.usecases.mirror_entries import MirrorOrder, read_entries
 from airgap.usecases.pull import from_engine
+from airgap.usecases.signature_rules import SignatureRules
 
 
 def matching_entries(entries: Sequence[MirrorEntry], pattern: str) -> list[MirrorEntry]:
@@ -68,7 +69,8 @@ async def mirror_ordered(
         order: what is wanted.
         watcher: is told what happens, and asked before names move.
         limits: how much at once.
-        by_config: entries of the config are among it, so that somebody else may be at the same.
+        by_config: it is what the config's entries want, so that somebody else may be at the same;
+            otherwise what the entries want of signatures is wanted besides.
 
     Raises:
         Busy: somebody else mirrors by the config right now.
@@ -77,14 +79,15 @@ async def mirror_ordered(
     """
     for note in order.notes:
         watcher.emit(note)
-    patience = watcher.patience
+    patience, entries = watcher.patience, app.config.mirror
+    rules = no_policies if by_config else (await SignatureRules.of_entries(entries)).of
     async with (
         app.registries(watcher.emit) as upstream,
         app.open_store(create=True) as store,
-        turn(app.store_path, "mirror", patience=patience) if by_config else nullcontext(),
+        turn(store, "mirror", patience=patience) if by_config else nullcontext(),
         store.writing(),
     ):
-        selection = await select(order.wanted, upstream, watcher.emit)
+        selection = await select(order.wanted, upstream, watcher.emit, rules=rules)
         target = AskingTarget(store, watcher.ask)
         mirrored = await mirror(selection, upstream, target, limits, watcher.emit, mirrored=store)
         taken = await from_engine(order.engine, app, target, watcher.emit)

@@ -2,7 +2,8 @@
 
 Only repositories of chosen domains are looked for upstream; all others are as they are. A tag is
 resolved upstream each time, since it may have moved; where upstream does not answer, what it stood
-for last is served with a warning. A digest that is here is never asked for again.
+for last is served with a warning. A digest that is here is never asked for again. Where the config
+wants signatures, only signed images are fetched (``admission.py``).
 
 Blobs are fetched when a client wants them, whole and verified before the first byte is served. What
 else a fetched image is made of comes after it by itself: clients skip layers that they have, and an
@@ -28,6 +29,7 @@ from airgap.errors import (
     AirgapError,
     ContentMismatch,
     NotFound,
+    Refused,
     RegistryFault,
     Unreachable,
 )
@@ -36,7 +38,9 @@ from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Manifest, Role, parse_manifest
 from airgap.oci.reference import Reference, Repository
+from airgap.server.admission import Admission
 from airgap.server.single_flight import SingleFlight
+from airgap.usecases.mirror import PoliciesOf, no_policies
 
 _REMEMBERED = 20_000
 """Blobs whose sizes are kept in mind: a few MiB at most."""
@@ -70,7 +74,10 @@ class Freshens(Protocol):
 
 @asynccontextmanager
 async def pulling_through(
-    hosting: Hosting, upstream: Source, domains: frozenset[str]
+    hosting: Hosting,
+    upstream: Source,
+    domains: frozenset[str],
+    rules: PoliciesOf = no_policies,
 ) -> AsyncIterator[Hosting]:
     """Have a host that fetches what it lacks until the block ends.
 
@@ -78,8 +85,9 @@ async def pulling_through(
         hosting: where everything is kept, and what is served.
         upstream: where missing images come from.
         domains: the domains whose repositories are looked for upstream (``docker.io``).
+        rules: whose signatures an image must have to be fetched.
     """
-    place = PullThrough(hosting, upstream, domains)
+    place = PullThrough(hosting, upstream, domains, Admission(upstream, rules))
     try:
         yield cast("Hosting", place)
     finally:
@@ -89,10 +97,13 @@ async def pulling_through(
 class PullThrough:
     """A host that is another host, except that it fetches what it lacks."""
 
-    def __init__(self, hosting: Hosting, upstream: Source, domains: frozenset[str]) -> None:
+    def __init__(
+        self, hosting: Hosting, upstream: Source, domains: frozenset[str], admission: Admission
+    ) -> None:
         self._hosting = hosting
         self._upstream = upstream
         self._domains = domains
+        self._admission = admission
         self._flights = SingleFlight()
         self._known: OrderedDict[tuple[Repository, Digest], Descriptor] = OrderedDict()
         self._completing: set[asyncio.Task[None]] = set()
@@ -125,10 +136,14 @@ class PullThrough:
                 await self._flights.do(reference, partial(self._fetch, reference))
         except _UPSTREAM_IS_AWAY as error:
             if here is not None:
-                return _warning(error)
+                return _warning("upstream was not asked, this may be out of date", error)
             if isinstance(error, NotFound):
                 return None
             raise
+        except Refused as error:
+            if here is None or not await self._is_admitted(reference, here):
+                raise
+            return _warning("upstream has another one, which is refused", error)
         return None
 
     async def blob_size(self, repository: Repository, digest: Digest) -> int | None:
@@ -159,6 +174,7 @@ class PullThrough:
     async def _fetch(self, reference: Reference) -> None:
         repository = reference.repository
         descriptor = await self._upstream.resolve(reference)
+        await self._admission.require(reference, descriptor, partial(self._learn_once, repository))
         if await self._hosting.find(Reference(repository, digest=descriptor.digest)) is None:
             manifest = await read_verified(self._upstream, repository, descriptor)
             await self._hosting.put_manifest(repository, manifest)
@@ -166,6 +182,16 @@ class PullThrough:
             self._complete_soon(repository, manifest)
         if reference.tag is not None and await self._hosting.find(reference) != descriptor:
             await self._hosting.move_tags([TagMove(reference, descriptor)])
+
+    async def _is_admitted(self, reference: Reference, here: Descriptor) -> bool:
+        try:
+            await self._admission.require(reference, here, _nothing_more)
+        except _UPSTREAM_IS_AWAY as error:
+            _log.warning("a signature cannot be asked for", image=f"{reference}", cause=f"{error}")
+            return False
+        except Refused:
+            return False
+        return True
 
     def _complete_soon(self, repository: Repository, manifest: Manifest) -> None:
         task = asyncio.create_task(self._complete(repository, manifest))
@@ -202,8 +228,11 @@ class PullThrough:
     async def _named(self, repository: Repository, digest: Digest) -> Descriptor | None:
         """Return the descriptor of a blob that a manifest of the repository names."""
         if (repository, digest) not in self._known:
-            await self._flights.do(("learn", repository), partial(self._learn, repository))
+            await self._learn_once(repository)
         return self._known.get((repository, digest))
+
+    async def _learn_once(self, repository: Repository) -> None:
+        await self._flights.do(("learn", repository), partial(self._learn, repository))
 
     async def _learn(self, repository: Repository) -> None:
         """Read the repository's manifests again: a restart, or too many blobs, made us forget."""
@@ -234,6 +263,7 @@ class PullThrough:
             await self._learn_below(repository, entry, seen)
 
     def _remember(self, repository: Repository, manifest: Manifest) -> None:
+        self._admission.parts(repository, manifest)
         for child in manifest.children():
             if child.role is not Role.MANIFEST:
                 key = (repository, child.descriptor.digest)
@@ -247,6 +277,10 @@ def _unwatched(byte_count: int) -> None:
     """Take progress and do nothing."""
 
 
+async def _nothing_more() -> None:
+    """Know nothing that is not known already."""
+
+
 @contextmanager
 def _blaming_upstream() -> Iterator[None]:
     """Turn wrong content into a fault of the registry that it came from, not of our client."""
@@ -256,8 +290,8 @@ def _blaming_upstream() -> Iterator[None]:
         raise RegistryFault(error.thing, error.cause, error.hint) from None
 
 
-def _warning(error: AirgapError) -> str:
+def _warning(what: str, error: AirgapError) -> str:
     cause = "".join(
         c if c.isascii() and c.isprintable() and c not in '"\\' else " " for c in f"{error}"
     )
-    return f"upstream was not asked, this may be out of date ({cause[:200]})"
+    return f"{what} ({cause[:200]})"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 from airgap.content import events
 from airgap.content.attachments import AttachmentTags
@@ -16,6 +17,7 @@ from airgap.content.ports import Source, Target
 from airgap.content.report import CopyReport, ImageResult, Outcome
 from airgap.content.walk import WalkRules
 from airgap.errors import AirgapError, InvalidReference, NotFound
+from airgap.oci.attachment_tag import parse_attachment_tag
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.reference import Reference, Repository
 from airgap.oci.repository_pattern import RepositoryPattern
@@ -25,6 +27,15 @@ from airgap.usecases.upstream_signatures import SignaturePolicy, require_signatu
 
 _CONCURRENCY = 16
 """Repositories looked at at once."""
+
+PoliciesOf: TypeAlias = Callable[[Repository], Sequence[SignaturePolicy]]
+"""Tells whose signatures every image of a repository must have."""
+
+
+def no_policies(repository: Repository) -> Sequence[SignaturePolicy]:
+    """Want no signature of any image."""
+    del repository
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +88,20 @@ class Selection:
 
 
 async def select(
-    wanted: Sequence[Wanted], upstream: Upstream, emit: Emit = events.discard
+    wanted: Sequence[Wanted],
+    upstream: Upstream,
+    emit: Emit = events.discard,
+    *,
+    rules: PoliciesOf = no_policies,
 ) -> Selection:
-    """Find out which images are wanted; a repository that cannot be listed is one failure."""
+    """Find out which images are wanted; a repository that cannot be listed is one failure.
+
+    Args:
+        wanted: what is wanted.
+        upstream: where it is.
+        emit: is told what happens.
+        rules: whose signatures images of a repository must have besides.
+    """
     attachment_tags = AttachmentTags(upstream, emit)
     listings = _Listings(upstream, attachment_tags)
     choosing = [_Choosing(upstream, listings) for _ in wanted]
@@ -93,8 +115,10 @@ async def select(
     policies: defaultdict[Reference, list[SignaturePolicy]] = defaultdict(list)
     for done, entry in pairs:
         for reference in done.references:
-            if entry.signed is not None:
-                policies[reference].append(entry.signed)
+            signed = () if entry.signed is None else (entry.signed,)
+            besides = () if _is_attachment(reference) else rules(reference.repository)
+            if needed := (*signed, *besides):
+                policies[reference] += needed
             copy = ImageCopy(reference, _local_name(reference), entry.walk, entry.referrers)
             images.setdefault((reference, entry.walk), copy)
     return Selection(
@@ -247,6 +271,11 @@ def _admission(
             await require_signature(policy, places, image.source, root)
 
     return admit
+
+
+def _is_attachment(reference: Reference) -> bool:
+    """Tell whether a tag names a signature or the like: those are not signed themselves."""
+    return reference.tag is not None and parse_attachment_tag(reference.tag) is not None
 
 
 def _local_name(reference: Reference) -> Reference:

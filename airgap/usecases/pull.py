@@ -19,7 +19,7 @@ from airgap.oci.selection import TagSelection
 from airgap.oci.tag_pattern import TagPattern
 from airgap.usecases.copy import CopyRequest, copy
 from airgap.usecases.local_images import UNTAGGED
-from airgap.usecases.mirror import Wanted, mirror, select
+from airgap.usecases.mirror import PoliciesOf, Wanted, mirror, no_policies, select
 from airgap.usecases.places import Adapters, engine_images, parse_place
 
 _EVERY_TAG = TagSelection(globs=(TagPattern.glob("*"),))
@@ -38,6 +38,7 @@ class PullRequest:
         walk: which part of each graph is wanted.
         referrers: take signatures, SBOMs and attestations along.
         limits: how much at once.
+        rules: whose signatures the images of a registry's repository must have.
     """
 
     names: Sequence[str]
@@ -45,6 +46,7 @@ class PullRequest:
     walk: WalkRules = field(default_factory=WalkRules)
     referrers: bool = True
     limits: CopyLimits = field(default_factory=CopyLimits)
+    rules: PoliciesOf = no_policies
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ async def _from_registries(
     if not wanted:
         return CopyReport(())
     async with adapters.registries(emit) as upstream:
-        selection = await select(wanted, upstream)
+        selection = await select(wanted, upstream, rules=request.rules)
         return await mirror(selection, upstream, store, request.limits, emit)
 
 

@@ -77,7 +77,7 @@ async def require_signature(
     raise Refused(
         str(reference),
         _reason(policy, image.digest, seen),
-        "it was not mirrored; ask its publisher, or change `verify` of the mirror entry",
+        "it was not taken; ask its publisher, or change `verify` of the mirror entry",
     )
 
 
