@@ -279,6 +279,10 @@ class Store:
 
     # Listings
 
+    async def names(self) -> Sequence[TagMove]:
+        """Return every name, untagged content by digest, and what it stands for; in one query."""
+        return await self._ask(lookups.all_names)
+
     async def tags(self, repository: Repository) -> AsyncIterator[str]:
         """Yield every tag of a repository in byte order."""
         if not await self._ask(lookups.is_known, repository):

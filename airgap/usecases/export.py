@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from airgap.content import events
 from airgap.content.copy_plan import copy_plan, plan_copy
 from airgap.content.events import Emit
 from airgap.content.plan import CopyPlan
-from airgap.content.ports import ListsRepositories, ListsTags, Source, TagMove, Target
+from airgap.content.ports import Source, TagMove, Target
 from airgap.content.report import CopyReport
 from airgap.content.walk import WalkRules
 from airgap.errors import NotFound
 from airgap.oci.attachment_tag import parse_attachment_tag
+from airgap.oci.descriptor import Descriptor
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference
 from airgap.oci.repository_pattern import has_wildcard
-from airgap.usecases.choose import available_references, choose
+from airgap.usecases.choose import choose
+
+Named: TypeAlias = Mapping[Reference, Descriptor]
+"""What each name stands for."""
 
 
-class ImageStore(Source, ListsTags, ListsRepositories, Protocol):
+class ImageStore(Source, Protocol):
     """A source that can list everything it has."""
+
+    async def names(self) -> Sequence[TagMove]:
+        """Return every name, untagged content by digest, and what it stands for."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +65,21 @@ async def plan_export(
             empty.
         InvalidReference: a pattern selects nothing.
     """
-    available = await available_references(store)
+    named = {name.reference: name.descriptor for name in await store.names()}
+    available = [name for name in named if name.tag is not None]
     references = choose(request.patterns, available)
     if not request.referrers:
         references = _without_attachments(references, request.patterns)
     if not references:
         raise NotFound("store", "has no images", "fetch some first: `airgap mirror REF…`")
     try:
-        return await _plan(references, available, request, store)
+        return await _plan(references, named, request, store)
     except NotFound:
         lacking = [name for name in references if not await _is_whole(name, request, store)]
         if not lacking:
             raise
-    named = [pattern for pattern in request.patterns if not has_wildcard(pattern)]
-    wanted = frozenset(choose(named, available)) if named else frozenset[Reference]()
+    asked_for = [pattern for pattern in request.patterns if not has_wildcard(pattern)]
+    wanted = frozenset(choose(asked_for, available)) if asked_for else frozenset[Reference]()
     if leave_out is None or len(lacking) == len(references) or not wanted.isdisjoint(lacking):
         raise NotFound(
             ", ".join(name.familiar for name in lacking),
@@ -79,7 +88,7 @@ async def plan_export(
         )
     for name in lacking:
         leave_out(events.Note("warning", f"{name.familiar} stays behind: not all of it is here"))
-    return await _plan([n for n in references if n not in lacking], available, request, store)
+    return await _plan([n for n in references if n not in lacking], named, request, store)
 
 
 async def _is_whole(name: Reference, request: ExportRequest, store: ImageStore) -> bool:
@@ -94,28 +103,30 @@ async def _is_whole(name: Reference, request: ExportRequest, store: ImageStore) 
 
 async def _plan(
     references: Sequence[Reference],
-    available: Sequence[Reference],
+    named: Named,
     request: ExportRequest,
     store: ImageStore,
 ) -> CopyPlan:
     rules = WalkRules(platforms=request.platforms)
     roots: list[TagMove] = []
     while references:
-        roots += [TagMove(reference, await store.resolve(reference)) for reference in references]
+        for reference in references:
+            known = named.get(reference)
+            roots.append(TagMove(reference, known or await store.resolve(reference)))
         plan = await plan_copy(store, roots, rules, referrers=request.referrers)
         # Signatures can be signed, too, so what came along is looked at as well.
-        references = _attached(plan, available) if request.referrers else []
+        references = _attached(plan, named) if request.referrers else []
     return plan
 
 
-def _attached(plan: CopyPlan, available: Sequence[Reference]) -> list[Reference]:
+def _attached(plan: CopyPlan, named: Named) -> list[Reference]:
     """Return the names under which cosign keeps what belongs to a plan and is not in it."""
     names = {root.reference for root in plan.roots}
     repositories = {name.repository for name in names}
     digests = frozenset(plan.digests())
     return [
         name
-        for name in sorted(available, key=str)
+        for name in sorted(named, key=str)
         if name.repository in repositories
         and name not in names
         and (found := parse_attachment_tag(name.tag or "")) is not None
