@@ -1,5 +1,7 @@
 cimport cython
 
+cdef int _BYTE
+
 cdef class BitReader:
     cdef public unsigned char[::1] data
     cdef public int at

@@ -5,6 +5,8 @@ Compiled by ``bits.pxd`` where a compiler is at hand; runs as it stands everywhe
 
 from __future__ import annotations
 
+_BYTE = 8
+
 
 class BitReader:
     """Bits out of a buffer that its owner fills.
@@ -72,7 +74,7 @@ class BitWriter:
         wide = value
         self.bits |= wide << self.count
         self.count += size
-        while self.count >= 8:
+        while self.count >= _BYTE:
             self.data[self.at] = self.bits & 0xFF
             self.at += 1
             self.bits >>= 8

@@ -97,8 +97,7 @@ class Decoder:
             size = lengths[first + symbol]
             if size > self.root:
                 place = self.turned[symbol] & ((1 << self.root) - 1)
-                if size > self.deepest[place]:
-                    self.deepest[place] = size
+                self.deepest[place] = max(self.deepest[place], size)
         free = 1 << self.root
         for place in range(1 << self.root):
             if self.deepest[place]:

@@ -25,6 +25,11 @@ CODE_LENGTH_CODES = 19
 MAX_CODE_LENGTH = 15
 MAX_RUNS = MAX_LITERALS + MAX_DISTANCES
 
+REPEAT = 16
+ZEROS = 17
+MANY_ZEROS = 18
+"""Run symbols (section 3.2.7): the length before again, a few zeros, more zeros."""
+
 MIN_MATCH = 3
 MAX_MATCH = 258
 
@@ -60,3 +65,20 @@ MAX_ALIAS = 259
 
 MAX_BLOCK_TOKENS = 1 << 16
 """Tokens after which a longer block is cut: what follows is CONTINUED."""
+
+OUTPUT = 1 << 20
+"""Bytes that a writer of blocks holds before they must be taken."""
+
+BLOCK_OUTPUT = 1 << 19
+"""More bytes than a head and MAX_BLOCK_TOKENS tokens, or a stored block, are written as."""
+
+MAX_EMPTY_BLOCKS = 16
+"""Blocks of no token in a row that a model may predict; any further one needs a correction, so that
+a stream is never longer than its plain bytes and its recipe explain."""
+
+COUNTED = 1
+HEADED = 2
+CONTINUES = 4
+FLIPPED = 8
+"""What a correction of a block says: how many tokens it has, what its head is, that it is
+CONTINUED, that it is the last one where it was not to be, or is not where it was to be."""

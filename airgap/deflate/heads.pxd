@@ -5,6 +5,7 @@ from airgap.deflate.codes cimport Decoder, Encoder
 from airgap.deflate.header cimport Header
 
 cdef int CODE_LENGTH_CODES, DYNAMIC, END_OF_BLOCK, MAX_DISTANCES, MAX_LITERALS, MAX_RUNS, STORED
+cdef int MANY_ZEROS, REPEAT
 cdef int BAD_CODE_LENGTHS, BAD_KIND, BAD_PADDING, BAD_RUN, HUNGRY, NO_CODE, NO_END_CODE, SOUND
 cdef int TOO_MANY_CODES
 

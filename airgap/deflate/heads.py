@@ -11,9 +11,11 @@ from airgap.deflate.format import (
     CODE_LENGTH_CODES,
     DYNAMIC,
     END_OF_BLOCK,
+    MANY_ZEROS,
     MAX_DISTANCES,
     MAX_LITERALS,
     MAX_RUNS,
+    REPEAT,
     STORED,
 )
 from airgap.deflate.header import Header
@@ -117,16 +119,16 @@ class Heads:
 
     def extra_bits(self, symbol: int) -> int:
         """How many extra bits a run symbol has."""
-        if symbol < 16:
+        if symbol < REPEAT:
             return 0
-        return 7 if symbol == 18 else symbol - 14
+        return 7 if symbol == MANY_ZEROS else symbol - 14
 
     def span(self, header: Header, place: int) -> int:
         """How many code lengths the run symbol at ``place`` stands for."""
         symbol = header.run_symbols[place]
-        if symbol < 16:
+        if symbol < REPEAT:
             return 1
-        return header.run_extras[place] + (11 if symbol == 18 else 3)
+        return header.run_extras[place] + (11 if symbol == MANY_ZEROS else 3)
 
     def expand(self, header: Header) -> int:
         """Give ``lengths`` what the runs of a dynamic block describe.
@@ -141,11 +143,11 @@ class Heads:
         for place in range(header.runs):
             symbol = header.run_symbols[place]
             size = symbol
-            if symbol == 16:
+            if symbol == REPEAT:
                 if described == 0:
                     return BAD_RUN
                 size = self.lengths[described - 1]
-            elif symbol > 16:
+            elif symbol > REPEAT:
                 size = 0
             span = self.span(header, place)
             if described + span > total:

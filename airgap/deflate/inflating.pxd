@@ -6,7 +6,7 @@ from airgap.deflate.header cimport Header
 from airgap.deflate.heads cimport Heads
 from airgap.deflate.tokens cimport TokenQueue
 
-cdef int DYNAMIC, END_OF_BLOCK, ENDS, FIXED, HEAD_WORDS, MAX_ALIAS, MAX_MATCH, STORED, WINDOW
+cdef int ENDS, FIXED, HEAD_WORDS, MAX_ALIAS, MAX_MATCH, STORED, WINDOW
 cdef int BAD_DISTANCE_CODE, BAD_LITERAL_CODE, BAD_STORED_SIZE, BAD_SYMBOL, TOO_FAR_BACK
 cdef int CROWDED, ENDED, FULL, HUNGRY, SOUND
 cdef int _INPUT, _OUTPUT, _LITERAL_ROOT, _DISTANCE_ROOT, _LITERAL_MASK, _DISTANCE_MASK

@@ -11,8 +11,6 @@ from __future__ import annotations
 from airgap.deflate.bits import BitReader
 from airgap.deflate.codes import Decoder
 from airgap.deflate.format import (
-    DYNAMIC,
-    END_OF_BLOCK,
     ENDS,
     FIXED,
     HEAD_WORDS,
@@ -108,9 +106,9 @@ class Inflater:
         bits.end += size
         return size
 
-    def unused(self) -> bytes:
-        """Give back what was given and is not of the stream, after its end."""
-        return bytes(memoryview(self.bits.data)[self.bits.at : self.bits.end])
+    def unused(self) -> int:
+        """How many of the bytes given were not read."""
+        return self.bits.end - self.bits.at
 
     def take(self, limit: int) -> bytes:
         """Take plain bytes that were not taken yet, at most ``limit`` of them."""
@@ -195,11 +193,7 @@ class Inflater:
         if self.tokens.room() < 1:
             return CROWDED
         self.bits.unload()
-        size = self.stored_left
-        if size > self.bits.end - self.bits.at:
-            size = self.bits.end - self.bits.at
-        if size > _OUTPUT - self.end:
-            size = _OUTPUT - self.end
+        size = min(self.stored_left, self.bits.end - self.bits.at, _OUTPUT - self.end)
         for place in range(size):
             self.out[self.end + place] = self.bits.data[self.bits.at + place]
         self.end += size

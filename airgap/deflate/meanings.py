@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from airgap.deflate.format import END_OF_BLOCK, MAX_ALIAS, MAX_DISTANCES, MAX_LITERALS, MAX_MATCH
+from airgap.deflate.format import (
+    END_OF_BLOCK,
+    MAX_ALIAS,
+    MAX_DISTANCES,
+    MAX_LITERALS,
+    MAX_MATCH,
+)
 
 LITERAL = 0
 LENGTH = 1
@@ -51,6 +57,9 @@ DISTANCE_ENTRIES = (
     *(_entry(NOTHING) for _ in range(MAX_DISTANCES, len(FIXED_DISTANCES))),
 )
 
+NEAR = 256
+"""Distances of which each has a place in the table of symbols."""
+
 
 def length_symbols() -> bytes:
     """For each length, which symbol writes it, less 257; MAX_ALIAS is the one that could be 258."""
@@ -63,9 +72,9 @@ def length_symbols() -> bytes:
 
 
 def distance_symbols() -> bytes:
-    """For each distance less 1 up to 255, then for each 128 of the others, which symbol writes it."""
-    symbols = bytearray(512)
+    """Which symbol writes each distance less 1, up to 255; then each 128 of the others."""
+    symbols = bytearray(2 * NEAR)
     for symbol, (base, extra) in enumerate(DISTANCE_RANGES):
         for distance in range(base - 1, base - 1 + (1 << extra)):
-            symbols[distance if distance < 256 else 256 + (distance >> 7)] = symbol
+            symbols[distance if distance < NEAR else NEAR + (distance >> 7)] = symbol
     return bytes(symbols)

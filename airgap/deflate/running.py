@@ -11,11 +11,24 @@ try:
 except ImportError:
     from airgap.deflate import without_cython as cython
 
+from airgap.deflate.comparing import Comparison
 from airgap.deflate.inflating import Inflater
+from airgap.deflate.repeating import Repetition
 
 
 def inflate(inflater: Inflater) -> int:
     """Read on: see :meth:`Inflater.run`."""
     with cython.nogil:
-        signal = inflater.run()
-    return signal
+        return inflater.run()
+
+
+def compare(comparison: Comparison) -> int:
+    """Go on: see :meth:`Comparison.run`."""
+    with cython.nogil:
+        return comparison.run()
+
+
+def repeat(repetition: Repetition) -> int:
+    """Go on: see :meth:`Repetition.run`."""
+    with cython.nogil:
+        return repetition.run()

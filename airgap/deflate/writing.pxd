@@ -5,11 +5,11 @@ from airgap.deflate.codes cimport Encoder
 from airgap.deflate.header cimport Header
 from airgap.deflate.heads cimport Heads
 
-cdef int CONTINUED, DYNAMIC, END_OF_BLOCK, FIXED, MAX_ALIAS, MAX_BLOCK_TOKENS, MAX_STORED
+cdef int CONTINUED, DYNAMIC, END_OF_BLOCK, MAX_ALIAS, MAX_BLOCK_TOKENS, MAX_STORED
 cdef int MIN_MATCH, STORED
 cdef int BAD_DISTANCE_CODE, BAD_LITERAL_CODE, NO_CODE, NOTHING_TO_CONTINUE, SOUND
 cdef int STORED_TOO_LONG, OUTPUT
-cdef int _FIRST_LENGTH
+cdef int _BYTE, _FIRST_LENGTH, NEAR
 
 cdef class BlockWriter:
     cdef public BitWriter bits

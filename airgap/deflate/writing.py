@@ -14,11 +14,11 @@ from airgap.deflate.format import (
     CONTINUED,
     DYNAMIC,
     END_OF_BLOCK,
-    FIXED,
     MAX_ALIAS,
     MAX_BLOCK_TOKENS,
     MAX_STORED,
     MIN_MATCH,
+    OUTPUT,
     STORED,
 )
 from airgap.deflate.header import Header
@@ -28,6 +28,7 @@ from airgap.deflate.meanings import (
     FIXED_DISTANCES,
     FIXED_LITERALS,
     LENGTH_RANGES,
+    NEAR,
     distance_symbols,
     length_symbols,
 )
@@ -40,13 +41,8 @@ from airgap.deflate.signals import (
     STORED_TOO_LONG,
 )
 
-OUTPUT = 1 << 20
-"""Bytes that are written before they must be taken."""
-
-BLOCK_BYTES = 1 << 19
-"""More bytes than one block, or a part of MAX_BLOCK_TOKENS tokens, is written as."""
-
 _FIRST_LENGTH = 257
+_BYTE = 8
 
 
 class BlockWriter:
@@ -57,7 +53,7 @@ class BlockWriter:
     :meth:`write`.
 
     Attributes:
-        bits: where the bits go; there must be room for BLOCK_BYTES before :meth:`write`.
+        bits: where the bits go; there must be room for BLOCK_OUTPUT before :meth:`write`.
         count: how many tokens were added for the block.
         last: 1 once a block was written that is the last of its stream.
     """
@@ -222,7 +218,7 @@ class BlockWriter:
                 bits |= value << count
                 count += size
                 symbol = self.distance_symbols[
-                    distance if distance < 256 else 256 + (distance >> 7)
+                    distance if distance < NEAR else NEAR + (distance >> 7)
                 ]
                 step = distance_sizes[symbol]
                 if size == 0 or step == 0:
@@ -233,10 +229,10 @@ class BlockWriter:
                 value = distance + 1 - self.distance_bases[symbol]
                 bits |= value << count
                 count += self.distance_extras[symbol]
-            while count >= 8:
+            while count >= _BYTE:
                 data[at] = bits & 0xFF
                 at += 1
                 bits >>= 8
-                count -= 8
+                count -= _BYTE
         self.bits.at, self.bits.bits, self.bits.count = at, bits, count
         return SOUND
