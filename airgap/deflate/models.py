@@ -6,38 +6,90 @@ released never changes what it predicts. A better one gets a new name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
 from importlib.machinery import EXTENSION_SUFFIXES
 from types import MappingProxyType
 
 from airgap.deflate import running
 from airgap.deflate.model import Model
 
-# Of a gzip header (RFC 1952, section 2.3.1).
-_EXTRA_FLAGS = 8
-_SYSTEM = 9
+# What stands in a gzip header (RFC 1952, section 2.3.1): of the extra flags,
+_USUAL = 0
 _SLOWEST = 2
 _FASTEST = 4
+# and of the operating systems.
 _UNIX = 3
 _UNKNOWN = 255
 
-
-def _go_chains(level: int) -> Callable[[], Model]:
-    def make() -> Model:
-        from airgap.deflate.encoders.go_chains import GoChains  # noqa: PLC0415 - only when needed
-
-        return GoChains(level)
-
-    return make
+_EXTRA_FLAGS = 8
+_SYSTEM = 9
 
 
-MODELS: Mapping[str, Callable[[], Model]] = MappingProxyType(
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A model that recipes may name.
+
+    Attributes:
+        module: of ``airgap.deflate.encoders``,
+        factory: the class in it,
+        settings: and what it is made with.
+        systems: the operating systems that gzip headers before such streams name,
+        flags: and the extra flags.
+    """
+
+    module: str
+    factory: str
+    settings: tuple[int, ...]
+    systems: tuple[int, ...] = ()
+    flags: int = _USUAL
+
+    def likelihood(self, header: bytes) -> int:
+        """How much a gzip header speaks for the model: 0 to 2."""
+        return (header[_SYSTEM] in self.systems) + (header[_EXTRA_FLAGS] == self.flags)
+
+
+def _flags(level: int) -> int:
+    """The extra flags that most encoders write at a level."""
+    return {1: _FASTEST, 9: _SLOWEST}.get(level, _USUAL)
+
+
+_GO = "go_chains"
+
+# The likeliest come first; of those that a header speaks for equally, too.
+_RELEASED: Mapping[str, Released] = MappingProxyType(
     {
-        "none": Model,
-        **{f"go:{level}": _go_chains(level) for level in range(2, 10)},
+        "go:6": Released(_GO, "GoChains", (6,), (_UNKNOWN,)),
+        **{
+            f"go:{level}": Released(_GO, "GoChains", (level,), (_UNKNOWN,), _flags(level))
+            for level in (9, 8, 7, 5, 4, 3, 2)
+        },
     }
 )
-"""What makes a model, by its name."""
+
+NONE = "none"
+"""The name of the model that predicts nothing but literals: right, and of no use."""
+
+
+def names() -> tuple[str, ...]:
+    """The names of all models."""
+    return (*_RELEASED, NONE)
+
+
+def make(name: str) -> Model:
+    """Make the model of a name.
+
+    Raises:
+        KeyError: there is none of that name.
+    """
+    if name == NONE:
+        return Model()
+    released = _RELEASED[name]
+    module = import_module(f"airgap.deflate.encoders.{released.module}")
+    model = getattr(module, released.factory)(*released.settings)
+    assert isinstance(model, Model)  # noqa: S101 - the table says so
+    return model
 
 
 def candidates(header: bytes) -> tuple[str, ...]:
@@ -46,8 +98,9 @@ def candidates(header: bytes) -> tuple[str, ...]:
     Args:
         header: its gzip header, of which the extra flags and the operating system are a hint.
     """
-    del header
-    return ("go:6",)
+    return tuple(
+        sorted(_RELEASED, key=lambda name: _RELEASED[name].likelihood(header), reverse=True)
+    )
 
 
 def is_compiled() -> bool:

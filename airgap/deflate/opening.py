@@ -9,7 +9,7 @@ from airgap.deflate import container
 from airgap.deflate.faults import CannotOpen
 from airgap.deflate.following import Following
 from airgap.deflate.model import Model
-from airgap.deflate.models import MODELS, candidates
+from airgap.deflate.models import candidates, make
 from airgap.deflate.recipe import MAX_MODELS, Member, RecipeWriter
 from airgap.deflate.trial import Sample, best_model
 
@@ -130,7 +130,7 @@ class Opener:
         self._in_stream = True
 
     def _take_model(self, name: str) -> None:
-        self._model = MODELS[name]()
+        self._model = make(name)
         self._model_name = name
 
     def _read_stream(self, rest: memoryview) -> Generator[bytes, None, memoryview]:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from airgap.deflate import container
 from airgap.deflate.corrections import CorrectionReader
 from airgap.deflate.faults import CannotRebuild
-from airgap.deflate.model import Model
-from airgap.deflate.models import MODELS
+from airgap.deflate.models import make
 from airgap.deflate.recipe import Member, RecipeReader
 from airgap.deflate.repeating import Repetition
 from airgap.deflate.running import repeat
@@ -109,9 +108,11 @@ class Rebuilder:
 
     def _repetition_of(self, name: str) -> Repetition:
         if name not in self._models:
-            if name not in MODELS:
-                raise CannotRebuild("a recipe wants a model that this version does not have")
-            model: Model = MODELS[name]()
+            try:
+                model = make(name)
+            except KeyError as error:
+                reason = "a recipe wants a model that this version does not have"
+                raise CannotRebuild(reason) from error
             self._models[name] = Repetition(model, self._corrections, self._writer)
         return self._models[name]
 

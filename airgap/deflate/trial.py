@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from airgap.deflate.following import Following
-from airgap.deflate.models import MODELS
+from airgap.deflate.models import make
 
 STEP = 4096
 """Bytes of a stream after which a trial looks at what it costs."""
@@ -67,7 +67,7 @@ def best_model(sample: Sample, names: Iterable[str], known: str, cost: int) -> s
 def _cost(sample: Sample, name: str, limit: int) -> int:
     """Bytes of corrections of a model on the sample, or of its head once they reach ``limit``."""
     following = Following()
-    following.begin(MODELS[name]())
+    following.begin(make(name))
     data = memoryview(sample.data)
     for at in range(0, len(data), STEP):
         for _ in following.pieces(data[at : at + STEP]):
