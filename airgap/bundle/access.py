@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from airgap.bundle import members
+from airgap.bundle.format import BundleManifest
 from airgap.bundle.head import Head, read_head
 from airgap.bundle.medium import Medium, as_medium
 from airgap.bundle.reader import Bundle, CompressedBundle, PlainBundle
@@ -14,10 +16,13 @@ from airgap.bundle.stream import ByteStream, has_zstd_around_it, open_stream
 from airgap.bundle.thread import OwnThread
 from airgap.bundle.unpacking_means import UnpackingMeans
 
+FindMeans: TypeAlias = Callable[[BundleManifest], UnpackingMeans]
+"""Says with which means a bundle is unpacked, by what it says of itself."""
+
 
 @asynccontextmanager
 async def open_bundle(
-    place: Path | Medium, means: UnpackingMeans | None = None
+    place: Path | Medium, means: FindMeans | None = None
 ) -> AsyncIterator[Bundle]:
     """Open a bundle and read its head; nothing is unpacked.
 
@@ -33,6 +38,8 @@ async def open_bundle(
         BundleDamaged: it is not a bundle, is cut short, or does not agree with itself.
         AccessDenied: it is encrypted.
         NotFound, NotPermitted: it cannot be opened.
+        Refused: the means are not enough to unpack it.
+        NoSpace: there is no room to unpack it.
     """
     thread = OwnThread("bundle-read")
     try:
@@ -42,7 +49,7 @@ async def open_bundle(
         await thread.end(lambda: None)
 
 
-def _open(medium: Medium, thread: OwnThread, means: UnpackingMeans | None) -> Bundle:
+def _open(medium: Medium, thread: OwnThread, means: FindMeans | None) -> Bundle:
     compressed = has_zstd_around_it(medium)
     with open_stream(medium, compressed=compressed) as stream:
         head = read_head(stream)
@@ -51,7 +58,10 @@ def _open(medium: Medium, thread: OwnThread, means: UnpackingMeans | None) -> Bu
             # The coders take a while to load, and few bundles want them.
             from airgap.bundle.packed_reader import PackedBundle  # noqa: PLC0415
 
-            return PackedBundle(medium, head, thread, pack, means, compressed=compressed)
+            found = means(head.manifest) if means is not None else None
+            if found is not None:
+                found.require(str(medium.path), pack)
+            return PackedBundle(medium, head, thread, found, compressed=compressed)
         if compressed or not medium.is_seekable:
             return CompressedBundle(medium, head, thread, compressed=compressed)
         _expect_whole(stream, head, medium.size())

@@ -16,7 +16,6 @@ from airgap.bundle.head import Head
 from airgap.bundle.layout import PartMembers
 from airgap.bundle.medium import Medium
 from airgap.bundle.nameless import NamelessFile
-from airgap.bundle.pack import Pack
 from airgap.bundle.reader import CompressedBundle
 from airgap.bundle.stream import ByteStream
 from airgap.bundle.thread import OwnThread
@@ -41,13 +40,11 @@ class PackedBundle(CompressedBundle):
         medium: Medium,
         head: Head,
         thread: OwnThread,
-        pack: Pack,
         means: UnpackingMeans | None,
         *,
         compressed: bool,
     ) -> None:
         super().__init__(medium, head, thread, compressed=compressed)
-        self._pack = pack
         self._means = means
         self._sizes = {
             item.descriptor.digest: item.descriptor
@@ -109,7 +106,6 @@ class PackedBundle(CompressedBundle):
                 "is packed, and is read here only as it is",
                 "`airgap bundle unpack FILE -o OUT` makes a plain one of it",
             )
-        self._means.require(str(self.path), self._pack)
         stream = await self._thread.run(self._stream)
         run = _Run(stream, self.head, self._means, self._thread, self._sizes)
         try:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from airgap.bundle.pack import Pack
-from airgap.errors import Refused
+from airgap.errors import NoSpace, Refused
 from airgap.oci.digest import Digest
 from airgap.packing.cutting import DEFAULT_MEMORY
 
@@ -42,6 +43,7 @@ class UnpackingMeans:
 
         Raises:
             Refused: it takes more memory than it may, or bases that there are none of here.
+            NoSpace: there is no room for what is opened meanwhile.
         """
         if pack.memory > self.memory:
             raise Refused(
@@ -56,3 +58,23 @@ class UnpackingMeans:
                 "them in",
                 "name the store that has taken in what came before",
             )
+        wanted, free = self.room(pack), _free_bytes(self.folder)
+        if wanted > free:
+            raise NoSpace(
+                str(self.folder),
+                f"unpacking takes {wanted:,} bytes of room meanwhile, and {free:,} are free",
+                "free some space, or put the store on a larger disk; nothing was written",
+            )
+
+    def room(self, pack: Pack) -> int:
+        """Return the bytes of disk that files take at most that are gone afterwards."""
+        largest = sorted((part.plain.size for part in pack.parts), reverse=True)
+        bases = max((sum(b.plain.size for b in part.bases) for part in pack.parts), default=0)
+        # Beside its plain bytes lies each blob that is made of them, which is smaller as a rule.
+        return 2 * sum(largest[: self.jobs + 1]) + bases
+
+
+def _free_bytes(folder: Path) -> int:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

@@ -18,7 +18,7 @@ from airgap.bundle.failures import BRING_AGAIN, telling
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.graph import BundleGraph
 from airgap.bundle.head import Head, read_head
-from airgap.bundle.layout import BlobMember
+from airgap.bundle.layout import BlobMember, Member
 from airgap.bundle.medium import Medium, OneFile, as_medium
 from airgap.bundle.stream import ByteStream, has_zstd_around_it, stream_of
 from airgap.content.ports import FileRegion
@@ -119,19 +119,33 @@ class _Check:
             self.problems.extend(graph.problems())
 
     def _manifests(self) -> Iterator[Manifest]:
-        """Check every blob, and yield those that are manifests."""
+        """Check every blob and part, and yield those that are manifests."""
         for blob in self.head.layout.blobs.values():
             try:
                 if blob.item.role is Role.MANIFEST:
                     yield self._checked_manifest(blob)
                 else:
-                    self._check_blob(blob)
+                    self._check_member(blob.member, blob.item.descriptor.digest)
             except BundleDamaged as error:
                 # Where content stands is known without it, so the others can be checked too.
                 if self._stream.is_compressed or self._stream.position < blob.member.start:
                     raise
                 self.problems.append(error.cause)
-                self._pass(blob)
+                self._pass(blob.member)
+        for part in self.head.layout.parts:
+            for packed in part.part.blobs:
+                if packed.recipe is not None:
+                    self._check_piece(part.recipes[packed.digest], packed.recipe.digest)
+            self._check_piece(part.content, part.part.carried.digest)
+
+    def _check_piece(self, member: Member, digest: Digest) -> None:
+        try:
+            self._check_member(member, digest)
+        except BundleDamaged as error:
+            if self._stream.is_compressed or self._stream.position < member.start:
+                raise
+            self.problems.append(error.cause)
+            self._pass(member)
 
     def _checked_manifest(self, blob: BlobMember) -> Manifest:
         member, descriptor = blob.member, blob.item.descriptor
@@ -144,8 +158,7 @@ class _Check:
         except (ContentMismatch, Unsupported) as error:
             raise self._stream.damaged(member.name, str(error), member.start) from None
 
-    def _check_blob(self, blob: BlobMember) -> None:
-        member, digest = blob.member, blob.item.descriptor.digest
+    def _check_member(self, member: Member, digest: Digest) -> None:
         members.enter(self._stream, member)
         hasher = digest.hasher()
         left = member.size
@@ -159,9 +172,8 @@ class _Check:
         if actual != digest:
             raise self._stream.damaged(member.name, f"its bytes hash to {actual}", member.start)
 
-    def _pass(self, blob: BlobMember) -> None:
+    def _pass(self, member: Member) -> None:
         """Read on to the next member, so that the hash of the file sees every byte."""
-        member = blob.member
         while self._stream.position < member.end:
             if not self._stream.read_some(min(member.end - self._stream.position, _PIECE)):
                 return

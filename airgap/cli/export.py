@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,12 +25,18 @@ from airgap.content.plan import CopyPlan
 from airgap.errors import UsageError
 from airgap.oci.platform_filter import Platforms
 from airgap.operations.documents import copy_document, plan_document
+from airgap.operations.pack_summaries import pack_document, pack_lines
+from airgap.operations.packing import packer_at
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.statements import read_request
 from airgap.operations.summaries import omitted_lines
 from airgap.usecases.delivery import DeliveryRequest
 from airgap.usecases.export import ExportRequest, plan_export
 from airgap.usecases.export import export as export_bundle
+from airgap.usecases.pack_figures import PackFigures
+
+if TYPE_CHECKING:
+    from airgap.usecases.layer_packing import LayerPacker
 
 
 @click.command()
@@ -131,6 +138,7 @@ def export(
         created = created or before.created
     identity = BundleIdentity(creation_time(created, os.environ, now), bundle_id)
     options = wrapping.options(channel, before, sync=app.config.store.sync)
+    rules = wrapping.pack_rules(channel)
     sign = wrapping.signer(channel, os.environ) if not dry_run else None
 
     async def work(view: EventView) -> Result:
@@ -141,21 +149,26 @@ def export(
                 )
                 next_one = DeliveryRequest(name, request, channel.policy, full, since, asked)
                 target = None if dry_run else path
-                packing = Packing(target, identity, options, sign, keep=channel.keep)
+                packing = Packing(target, identity, options, sign, rules, keep=channel.keep)
                 return await export_channel(next_one, packing, store, view)
             plan = await plan_export(request, store, view.emit)
-            if dry_run or path is None:
-                return Result({"dry_run": True, **plan_document(plan)}, _plan_lines(plan))
-            async with BundleWriter(path, store, identity, options, sign) as writer:
-                report = await export_bundle(plan, store, writer, view.emit)
-                bundle = writer.report
+            async with packer_at(store, rules, None, view.emit) as packer:
+                if dry_run or path is None:
+                    return await _previewed(plan, packer)
+                async with BundleWriter(
+                    path, store, identity, options, sign, packer=packer
+                ) as writer:
+                    report = await export_bundle(plan, store, writer, view.emit)
+                    bundle = writer.report
+                figures = packer.figures(plan) if packer is not None else None
         document = {
             **copy_document(report),
             **written_document(bundle),
+            **pack_document(figures),
             "omitted": plan_document(plan)["omitted"],
             "not_loadable": {str(name): why for name, why in bundle.not_loadable.items()},
         }
-        return Result(document, _bundle_lines(plan, bundle, wrapping.only_volumes))
+        return Result(document, _bundle_lines(plan, bundle, wrapping.only_volumes, figures))
 
     return perform(invocation, "export", work)
 
@@ -169,6 +182,15 @@ def _channel(app: App, references: tuple[str, ...]) -> tuple[str | None, ExportC
     return None, None
 
 
+async def _previewed(plan: CopyPlan, packer: LayerPacker | None) -> Result:
+    figures = None
+    if packer is not None:
+        await packer.pack(plan)
+        figures = packer.figures(plan)
+    document = {"dry_run": True, **plan_document(plan), **pack_document(figures)}
+    return Result(document, [*pack_lines(figures), *_plan_lines(plan)])
+
+
 def _plan_lines(plan: CopyPlan) -> Iterator[str]:
     for root in plan.roots:
         yield f"  {root.reference.familiar}  {root.descriptor.digest.short}"
@@ -177,12 +199,16 @@ def _plan_lines(plan: CopyPlan) -> Iterator[str]:
 
 
 def _bundle_lines(
-    plan: CopyPlan, bundle: BundleReport, only: tuple[VolumeId, ...]
+    plan: CopyPlan,
+    bundle: BundleReport,
+    only: tuple[VolumeId, ...],
+    figures: PackFigures | None,
 ) -> Iterator[str]:
     yield from omitted_lines(plan.omitted)
     for reference, why in bundle.not_loadable.items():
         yield f"not for docker load: {reference.familiar}: {why}"
     yield f"{_sum(plan)} packed"
+    yield from pack_lines(figures)
     yield from written_lines(bundle, only)
 
 

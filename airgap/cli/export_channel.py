@@ -18,6 +18,8 @@ from airgap.cli.progress import EventView
 from airgap.cli.wrapping import written_document, written_lines
 from airgap.config.transfer import KeepSection
 from airgap.operations.documents import Document, copy_document, plan_document
+from airgap.operations.pack_summaries import pack_document, pack_lines
+from airgap.operations.packing import packer_at
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.summaries import omitted_lines
 from airgap.operations.turns import turn
@@ -31,6 +33,7 @@ from airgap.usecases.delivery import (
     plan_next,
     reconcile,
 )
+from airgap.usecases.pack_rules import PackRules
 from airgap.usecases.retention import retire
 
 _WORDS = {
@@ -50,6 +53,7 @@ class Packing:
         identity: its id and time.
         options: compression, syncing, checking.
         sign: makes its signatures.
+        rules: how layers are made small.
         keep: which older files of the channel stay.
     """
 
@@ -57,6 +61,7 @@ class Packing:
     identity: BundleIdentity
     options: WriteOptions
     sign: Signer | None = None
+    rules: PackRules | None = None
     keep: KeepSection = field(default_factory=KeepSection)
 
 
@@ -68,24 +73,35 @@ async def export_channel(
     path = packing.path
     if path is None:
         planned = await plan_next(request, store, ledger)
-        return Result({"dry_run": True, **_plan_document(planned)}, _preview(planned))
-    async with turn(store.places.root, f"export.{request.channel}"):
+        async with packer_at(store, packing.rules, planned.holding, view.emit) as packer:
+            figures = None
+            if packer is not None:
+                await packer.pack(planned.delivery.carried)
+                figures = packer.figures(planned.delivery.carried)
+        document = {"dry_run": True, **_plan_document(planned), **pack_document(figures)}
+        return Result(document, [*pack_lines(figures), *_preview(planned)])
+    async with turn(store, f"export.{request.channel}"):
         await reconcile(request.channel, ledger)
         planned = await plan_next(request, store, ledger)
-        report = await deliver(
-            planned,
-            path,
-            store,
-            ledger,
-            identity=packing.identity,
-            options=packing.options,
-            sign=packing.sign,
-            emit=view.emit,
-        )
+        async with packer_at(store, packing.rules, planned.holding, view.emit) as packer:
+            report = await deliver(
+                planned,
+                path,
+                store,
+                ledger,
+                identity=packing.identity,
+                options=packing.options,
+                sign=packing.sign,
+                packer=packer,
+                emit=view.emit,
+            )
+            figures = packer.figures(planned.delivery.carried) if packer is not None else None
         keep = packing.keep
         rules = KeepRules(keep.count, keep.age, keep.size)
         retired = await retire(request.channel, rules, ledger, time.time())
-    return Result(_document(planned, report, retired), _lines(planned, report, retired))
+    document = {**_document(planned, report, retired), **pack_document(figures)}
+    lines = [*_lines(planned, report, retired), *pack_lines(figures)]
+    return Result(document, [*lines, *written_lines(report.bundle)])
 
 
 def _plan_document(planned: PlannedDelivery) -> Document:
@@ -170,4 +186,3 @@ def _lines(
     for record in retired:
         yield f"deleted the files of bundle {record.sequence}, as `keep` has it"
     yield f"{_what(planned)} packed"
-    yield from written_lines(report.bundle)

@@ -22,9 +22,11 @@ from airgap.cli.reading import (
     signature_line,
     unchecked_warning,
 )
+from airgap.config.quantities import parse_size
 from airgap.content.events import Note
 from airgap.oci.name_mapping import Destination
 from airgap.operations.consignment import Consignment
+from airgap.operations.unpacking import means_at
 from airgap.usecases.pull import ENGINE
 
 
@@ -43,6 +45,12 @@ from airgap.usecases.pull import ENGINE
     metavar="DIR",
     help="Where to write the receipt, or the request for what is missing [the channel's].",
 )
+@click.option(
+    "--delta-memory",
+    callback=lambda _context, _parameter, text: parse_size(text) if text is not None else None,
+    metavar="SIZE",
+    help="Memory that unpacking may take [the channel's, 1GiB].",
+)
 @click.option("--dry-run", is_flag=True, help="Show what would change; write nothing.")
 @store_option
 @plain_http_option
@@ -54,6 +62,7 @@ def import_bundle(
     destination: str | None,
     direct: bool,
     receipts: Path | None,
+    delta_memory: int | None,
     dry_run: bool,
 ) -> int:
     """Verify a bundle, take it into the local store, and push it on into a registry.
@@ -74,7 +83,7 @@ def import_bundle(
     async def work(view: EventView) -> Result:
         collection = None if dry_run else _collection(app)
         found = await reading.find(collection)
-        async with reading.opened(app, found) as bundle:
+        async with reading.opened(app, found, means_at(app, delta_memory)) as bundle:
             verdict = reading.verdict(app, bundle.head)
             verdict.require(str(bundle.path))
             warning = unchecked_warning(verdict)

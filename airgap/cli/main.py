@@ -40,6 +40,7 @@ _COMMANDS = {
     "receipt": ("airgap.cli.receipt:receipt", "Take in what the other side sends back."),
     "report": ("airgap.cli.report:report", "List the imports, or print the report of one."),
     "repair": ("airgap.cli.repair:repair", "Rebuild lost volumes of a bundle from parity."),
+    "bundle": ("airgap.cli.bundle:bundle", "Make a plain bundle of a packed one."),
     "keygen": ("airgap.cli.keygen:keygen", "Make a pair of keys to sign bundles with."),
     "serve": ("airgap.cli.serve:serve", "Serve the local store, or bundles, as a registry."),
     "mirrors": (

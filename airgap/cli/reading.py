@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from airgap.app import App
-from airgap.bundle.access import open_bundle
+from airgap.bundle.access import FindMeans, open_bundle
 from airgap.bundle.age_keys import load_identities
 from airgap.bundle.head import Head
 from airgap.bundle.medium import Medium
@@ -83,13 +83,15 @@ class Reading:
             return check_signatures(head.bundle_json, head.signatures, SignaturePolicy())
 
     @asynccontextmanager
-    async def opened(self, app: App, found: FoundBundle) -> AsyncIterator[Bundle]:
-        """Open a bundle for a reading that relies on it.
+    async def opened(
+        self, app: App, found: FoundBundle, means: FindMeans | None = None
+    ) -> AsyncIterator[Bundle]:
+        """Open a bundle for a reading that relies on it, with means to unpack it if it is packed.
 
         Where something in it is damaged and it came in volumes, the error names them.
         """
         try:
-            async with open_bundle(self.medium(app, found)) as bundle:
+            async with open_bundle(self.medium(app, found), means) as bundle:
                 yield bundle
         except (BundleDamaged, ContentMismatch) as error:
             raise await diagnosed(found, error) from error

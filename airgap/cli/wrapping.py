@@ -24,9 +24,10 @@ from airgap.bundle.volumes import (
 from airgap.bundle.writer import BundleReport, Signer
 from airgap.cli.passphrases import passphrase_source
 from airgap.config.quantities import parse_size
-from airgap.config.transfer import Compression, ExportChannel
+from airgap.config.transfer import Compression, ExportChannel, PackKind
 from airgap.errors import UsageError
 from airgap.operations.sizes import counted, human_size
+from airgap.usecases.pack_rules import PackRules
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -39,6 +40,8 @@ class Wrapping:
 
     Attributes:
         compress: what to wrap around the bundle.
+        pack: how much to do to make it small.
+        delta_memory: bytes that this may take on either side.
         sign: private keys that sign.
         passphrase_file: holds the passphrase of those keys.
         recipients: whom to encrypt for.
@@ -51,6 +54,8 @@ class Wrapping:
     """
 
     compress: str | None = None
+    pack: str | None = None
+    delta_memory: int | None = None
     sign: tuple[Path, ...] = ()
     passphrase_file: Path | None = None
     recipients: tuple[str, ...] = ()
@@ -82,6 +87,21 @@ class Wrapping:
             )
         return read_index(path.with_name(path.name + INDEX_SUFFIX))
 
+    def pack_rules(self, channel: ExportChannel | None) -> PackRules | None:
+        """Return how layers are made small; None where they travel as they are.
+
+        Raises:
+            UsageError: there is too little memory for it, or the bundle is not to be compressed.
+        """
+        said = channel or ExportChannel()
+        kind = PackKind(self.pack) if self.pack else said.pack
+        rules = PackRules.of(kind, self.delta_memory or said.delta_memory)
+        if rules is not None and self.compress == Compression.NONE:
+            raise UsageError(
+                "--compress none", f"undoes what --pack {kind} is for", "leave one of them out"
+            )
+        return rules
+
     def options(
         self, channel: ExportChannel | None, before: VolumeIndex | None, *, sync: bool
     ) -> WriteOptions:
@@ -100,8 +120,10 @@ class Wrapping:
         said = channel or ExportChannel()
         compression = Compression(self.compress) if self.compress else said.compress
         recipients = self.recipients or said.encrypt
+        is_packed = self.pack_rules(channel) is not None
         return WriteOptions(
-            zstd=compression is Compression.ZSTD,
+            zstd=compression is Compression.ZSTD or is_packed,
+            long=is_packed,
             sync=sync,
             verify=not self.no_verify,
             replace=self.force,
@@ -181,6 +203,17 @@ _OPTIONS = (
         "--compress",
         type=click.Choice([str(kind) for kind in Compression]),
         help="What to wrap around the bundle [none].",
+    ),
+    click.option(
+        "--pack",
+        type=click.Choice([str(kind) for kind in PackKind]),
+        help="small: layers opened, compressed anew; delta: against what CHANNEL holds [plain].",
+    ),
+    click.option(
+        "--delta-memory",
+        callback=_size,
+        metavar="SIZE",
+        help="Memory that --pack may take, here and over there [1GiB].",
     ),
     click.option(
         "--sign",

@@ -15,8 +15,9 @@ from airgap.bundle.identity import BundleIdentity, creation_time
 from airgap.bundle.ledger import DeliveryRecord, KeepRules, Standing
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.volumes import VolumeCut
-from airgap.config.transfer import Compression, ExportChannel
+from airgap.config.transfer import Compression, ExportChannel, PackKind
 from airgap.errors import ConfigError, NotFound
+from airgap.operations.packing import packer_at
 from airgap.operations.signing import unattended_signer
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, Watcher
@@ -31,6 +32,7 @@ from airgap.usecases.delivery import (
     reconcile,
 )
 from airgap.usecases.export import ExportRequest
+from airgap.usecases.pack_rules import PackRules
 from airgap.usecases.retention import retire
 
 
@@ -81,11 +83,12 @@ async def export_next(
     path = _path(section, channel, now, folder)
     request = DeliveryRequest(channel, ExportRequest(tuple(section.include)), section.policy)
     options = write_options(section, sync=app.config.store.sync)
+    rules = PackRules.of(section.pack, section.delta_memory)
     sign = unattended_signer(section.sign, app.environ)
     identity = BundleIdentity(creation_time(None, app.environ, now))
     async with (
         app.open_store() as store,
-        turn(app.store_path, f"export.{channel}", patience=watcher.patience),
+        turn(store, f"export.{channel}", patience=watcher.patience),
     ):
         ledger = StoreLedger(store)
         await reconcile(channel, ledger)
@@ -93,19 +96,21 @@ async def export_next(
         if await _says_nothing_new(planned, ledger, folder):
             return Exported(planned, None)
         await watcher.ask(_proposal(planned, path))
-        report = await deliver(
-            planned,
-            path,
-            store,
-            ledger,
-            identity=identity,
-            options=options,
-            sign=sign,
-            emit=watcher.emit,
-        )
+        async with packer_at(store, rules, planned.holding, watcher.emit) as packer:
+            report = await deliver(
+                planned,
+                path,
+                store,
+                ledger,
+                identity=identity,
+                options=options,
+                sign=sign,
+                packer=packer,
+                emit=watcher.emit,
+            )
         keep = section.keep
-        rules = KeepRules(keep.count, keep.age, keep.size)
-        return Exported(planned, report, await retire(channel, rules, ledger, time.time()))
+        kept = KeepRules(keep.count, keep.age, keep.size)
+        return Exported(planned, report, await retire(channel, kept, ledger, time.time()))
 
 
 def write_options(section: ExportChannel, *, sync: bool) -> WriteOptions:
@@ -117,8 +122,10 @@ def write_options(section: ExportChannel, *, sync: bool) -> WriteOptions:
         Unsupported: what encrypts is not installed.
     """
     volumes = section.volumes
+    is_packed = section.pack is not PackKind.PLAIN
     return WriteOptions(
-        zstd=section.compress is Compression.ZSTD,
+        zstd=section.compress is Compression.ZSTD or is_packed,
+        long=is_packed,
         sync=sync,
         read_back=section.read_back,
         cut=VolumeCut(volumes.size, volumes.parity or 0) if volumes.size is not None else None,

@@ -20,12 +20,13 @@ from airgap.bundle.volume_collection import VolumeCollection
 from airgap.bundle.volume_files import check_volumes
 from airgap.config.transfer import ImportChannel
 from airgap.content.events import Note
-from airgap.errors import AirgapError, BundleDamaged, ContentMismatch
+from airgap.errors import AirgapError, BundleDamaged, ContentMismatch, Refused
 from airgap.oci.name_mapping import NameMapping
 from airgap.operations.consignment import Consignment
 from airgap.operations.pushing import turn_at
 from airgap.operations.signing import unattended_signer
 from airgap.operations.turns import turn
+from airgap.operations.unpacking import means_at
 from airgap.operations.watching import NOBODY, AskingJournal, Watcher
 from airgap.store.journal import StoreJournal
 from airgap.store.push_record import record_pushes
@@ -89,7 +90,7 @@ async def opened_bundle(
     if found.is_encrypted:
         medium = found.opened(await asyncio.to_thread(load_identities, app.config.trust.identities))
     try:
-        async with open_bundle(medium) as bundle:
+        async with open_bundle(medium, means_at(app)) as bundle:
             yield found, bundle
     except (BundleDamaged, ContentMismatch) as error:
         if found.volumes is None:
@@ -194,6 +195,7 @@ async def take_past_the_store(
         request = consignment.push_request(mapping)
         source = DirectSource.of(bundle, registry, request)
         journal = StoreJournal(store)
+        await _require_delta_bases(bundle, journal)
         handover = await take_direct(
             source,
             await consignment.admit(journal, source),
@@ -207,6 +209,23 @@ async def take_past_the_store(
         if handover.error() is None:
             finished = await finish(handover.entry, bundle.manifest, journal, papers)
     return PassedOn(handover, finished)
+
+
+async def _require_delta_bases(bundle: Bundle, journal: StoreJournal) -> None:
+    """Check that what deltas were made against is in the store, whatever a registry has.
+
+    Raises:
+        Refused: it is not.
+    """
+    pack = bundle.manifest.pack
+    missing = await journal.missing(pack.bases()) if pack is not None else ()
+    if missing:
+        raise Refused(
+            str(bundle.path),
+            f"holds deltas against {len(missing)} blobs that the store does not have",
+            "import it without --direct, on top of a store that took in what came before; "
+            "or ask for a bundle that is not packed with deltas",
+        )
 
 
 async def _hand_over(

@@ -14,6 +14,7 @@ from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.ledger import ChannelStatus, DeliveryRecord, Standing, WrittenBundle
 from airgap.bundle.leftovers import Fate, fate_of, files_of
 from airgap.bundle.output import DEFAULT_OPTIONS, WriteOptions
+from airgap.bundle.packing import Packer
 from airgap.bundle.statements import Request
 from airgap.bundle.writer import BundleReport, BundleWriter, Signer
 from airgap.config.transfer import DeliveryPolicy
@@ -131,12 +132,14 @@ class PlannedDelivery:
         delivery: what it carries, relies on and changes.
         unknown: bundles whose export was cut off when they were about to get their names; nobody
             can tell whether they went out.
+        holding: what the destination is taken to hold; None where nothing is relied on.
     """
 
     channel: str
     sequence: int
     delivery: Delivery
     unknown: tuple[DeliveryRecord, ...] = ()
+    holding: Holding | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ async def plan_next(request: DeliveryRequest, store: ImageStore, ledger: Ledger)
     manifests = [item.descriptor.digest for item in whole.items if item.role is Role.MANIFEST]
     delivery = plan_delivery(whole, await ledger.edges(manifests), holding, known)
     unknown = tuple(r for r in status.history if r.standing is Standing.ANNOUNCED)
-    return PlannedDelivery(request.channel, status.next_sequence, delivery, unknown)
+    return PlannedDelivery(request.channel, status.next_sequence, delivery, unknown, holding)
 
 
 async def _holding(
@@ -256,6 +259,7 @@ async def deliver(
     identity: BundleIdentity,
     options: WriteOptions = DEFAULT_OPTIONS,
     sign: Signer | None = None,
+    packer: Packer | None = None,
     emit: Emit = events.discard,
 ) -> DeliveryReport:
     """Write the next bundle of a channel, and into the ledger that it is out.
@@ -288,6 +292,7 @@ async def deliver(
             sign,
             increment=delivery.increment,
             announce=announce,
+            packer=packer,
         ) as writer:
             copied = await copy_plan(store, writer, delivery.carried, emit=emit)
             bundle = writer.report

@@ -9,23 +9,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import airgap
 from airgap.bundle.delivery import Holding
-from airgap.bundle.output import LONG_WINDOW
 from airgap.bundle.pack import DeltaBase, Pack, PackedBlob, Part, Piece
 from airgap.config.transfer import PackKind
 from airgap.content import events
 from airgap.content.events import Emit
 from airgap.content.plan import CopyPlan
 from airgap.content.ports import Source, TagMove
-from airgap.errors import AirgapError, NotFound, UsageError
+from airgap.errors import AirgapError, NotFound
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import Role
 from airgap.oci.reference import Repository
 from airgap.packing.base_choice import LayeredImage
-from airgap.packing.cutting import DEFAULT_MEMORY, MIN_MEMORY
+from airgap.packing.coder import DEFLATE, recipe_models
+from airgap.packing.opened_cache import OpenedCache
 from airgap.packing.preparation import (
-    CODER_MEMORY,
     FindBlob,
     Held,
     Layer,
@@ -36,37 +36,10 @@ from airgap.packing.preparation import (
 from airgap.packing.preparation import prepare as prepare_layers
 from airgap.packing.scratch import telling
 from airgap.usecases.layered_images import layered_images
+from airgap.usecases.pack_figures import PackFigures, figures_of
+from airgap.usecases.pack_rules import BESIDE, PackRules
 
 _ANY_TYPE = "application/octet-stream"
-
-BESIDE = LONG_WINDOW + 4 * CODER_MEMORY
-"""Bytes that unpacking takes beside what a delta does: the stream's window, and the coder."""
-
-
-@dataclass(frozen=True, slots=True)
-class PackRules:
-    """How layers are made small.
-
-    Attributes:
-        kind: small or delta.
-        memory: bytes that either side may take for it.
-    """
-
-    kind: PackKind
-    memory: int = DEFAULT_MEMORY
-
-    def __post_init__(self) -> None:
-        """Check that the memory is enough for any layer.
-
-        Raises:
-            UsageError: it is not.
-        """
-        if self.memory < BESIDE + MIN_MEMORY:
-            raise UsageError(
-                "--delta-memory",
-                f"{self.memory:,} bytes are too few",
-                f"allow {BESIDE + MIN_MEMORY:,} at least",
-            )
 
 
 class Broken(Exception):
@@ -81,11 +54,13 @@ class LayerPacking:
         pack: how each of them travels.
         whole: why each of the others travels as it is.
         holding: what deltas were made against.
+        models: the encoder models that the recipe of each blob speaks of.
     """
 
     pack: Pack
     whole: Mapping[Digest, str]
     holding: Holding | None
+    models: Mapping[Digest, str]
     _parts: Mapping[Digest, ReadyPart] = field(repr=False)
     _recipes: Mapping[Digest, Path] = field(repr=False)
 
@@ -189,7 +164,15 @@ class LayerPacker:
             if one.recipe is not None
         }
         parts = {part.plain_digest: part for part in prepared.parts}
-        return LayerPacking(pack, prepared.whole, self._holding, parts, recipes)
+        models = {blob: recipe_models(path.read_bytes()) for blob, path in recipes.items()}
+        return LayerPacking(pack, prepared.whole, self._holding, models, parts, recipes)
+
+    def figures(self, plan: CopyPlan) -> PackFigures:
+        """Return what packing the plan came to."""
+        packing = self.packing
+        if packing is None:
+            return figures_of(plan.items, None, {}, {})
+        return figures_of(plan.items, packing.pack, packing.models, packing.whole)
 
 
 def _finder(files: Mapping[Digest, Path]) -> FindBlob:
@@ -217,6 +200,23 @@ def _part(part: ReadyPart) -> Part:
         for base in part.delta.bases
     )
     return Part(Piece(part.delta.digest, part.delta.size), plain, bases, blobs)
+
+
+def open_workshop(folder: Path, caches: Path, rules: PackRules) -> Workshop:
+    """Return a place to work in.
+
+    Args:
+        folder: for files that go with the bundle's completion.
+        caches: the folder of what is known of blobs.
+        rules: how much memory there is.
+    """
+    return Workshop(
+        folder,
+        OpenedCache(caches / "opened", generation=airgap.__version__),
+        OpenedCache(caches / "looked-into", generation="1"),
+        DEFLATE,
+        rules.for_deltas,
+    )
 
 
 async def _in_a_thread(
