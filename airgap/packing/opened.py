@@ -78,8 +78,8 @@ class Opened:
 class Opening(Protocol):
     """A gzip file on its way to plain bytes and a recipe."""
 
-    def feed(self, piece: bytes, /) -> bytes:
-        """Take the next bytes of the file; return plain ones that have become known."""
+    def pieces(self, piece: bytes, /) -> Iterator[bytes]:
+        """Take the next bytes of the file; yield the plain ones that become known."""
         ...
 
     def finish(self) -> bytes:
@@ -90,12 +90,12 @@ class Opening(Protocol):
 class Rebuilding(Protocol):
     """Plain bytes on their way back."""
 
-    def feed(self, piece: bytes, /) -> bytes:
-        """Take the next plain bytes; return bytes of the file that have become known."""
+    def pieces(self, piece: bytes, /) -> Iterator[bytes]:
+        """Take the next plain bytes; yield the bytes of the file that become known."""
         ...
 
-    def finish(self) -> bytes:
-        """Return the last bytes of the file; the plain bytes are complete."""
+    def last_pieces(self) -> Iterator[bytes]:
+        """Yield the last bytes of the file; the plain bytes are complete."""
         ...
 
 
@@ -167,10 +167,8 @@ def rebuild_blob(plain: Iterable[bytes], recipe: bytes, *, coder: Coder) -> Iter
     """
     rebuilding = coder.rebuilder(recipe)
     for piece in plain:
-        if rebuilt := rebuilding.feed(piece):
-            yield rebuilt
-    if rebuilt := rebuilding.finish():
-        yield rebuilt
+        yield from filter(None, rebuilding.pieces(piece))
+    yield from filter(None, rebuilding.last_pieces())
 
 
 def plain_pieces(blob: Path, form: Form, plain_size: int) -> Iterator[bytes]:
@@ -214,12 +212,12 @@ def _open_gzip(
     with telling(plain), plain.open("wb", buffering=0) as file:
         for piece in file_pieces(blob):
             packed_hasher.update(piece)
-            opened = opening.feed(piece)
-            plain_hasher.update(opened)
-            plain_size += len(opened)
-            if plain_size > most:
-                return Opened(Form.WHOLE, reason="it expands without measure")
-            file.write(opened)
+            for opened in opening.pieces(piece):
+                plain_hasher.update(opened)
+                plain_size += len(opened)
+                if plain_size > most:
+                    return Opened(Form.WHOLE, reason="it expands without measure")
+                file.write(opened)
             on_bytes(len(piece))
         recipe = opening.finish()
     if not _rebuilds(plain, recipe, coder, packed_hasher.digest(), plain_hasher.digest()):
