@@ -3,8 +3,9 @@
 ``python -m tests.bench.soak [MINUTES] [--calm MINUTES]``. Two daemons in processes of their own:
 one mirrors and exports every few seconds, the other one watches the folder that both share,
 imports, and pushes into a registry; receipts come back through a second folder. Both are killed
-with SIGKILL, or told to stop, at random moments, and started again. At the end upstream stands still,
-and every name must resolve to the same digest upstream and in the registry on the other side.
+with SIGKILL, or told to stop, at random moments, and started again. At the end upstream stands
+still, and every name must resolve to the same digest upstream and in the registry on the other
+side.
 
 Then both go on for a while without being killed, and each minute it is printed what they hold:
 memory that grows by uptime is a leak, and a restart would hide it. In the end both sides are the
