@@ -23,6 +23,10 @@ _FASTEST = 4
 _UNIX = 3
 _UNKNOWN = 255
 
+# The time of a stream that pgzip wrote without one: that of Go's zero time, cut to four bytes.
+_PGZIP_TIME = bytes((0x00, 0x09, 0x6E, 0x88))
+
+_TIME = slice(4, 8)
 _EXTRA_FLAGS = 8
 _SYSTEM = 9
 
@@ -37,6 +41,7 @@ class Released:
         settings: and what it is made with.
         systems: the operating systems that gzip headers before such streams name,
         flags: and the extra flags.
+        time: what tells its streams from all others, if there is a time that does.
     """
 
     module: str
@@ -44,10 +49,15 @@ class Released:
     settings: tuple[int, ...]
     systems: tuple[int, ...] = ()
     flags: int = _USUAL
+    time: bytes | None = None
 
     def likelihood(self, header: bytes) -> int:
-        """How much a gzip header speaks for the model: 0 to 2."""
-        return (header[_SYSTEM] in self.systems) + (header[_EXTRA_FLAGS] == self.flags)
+        """How much a gzip header speaks for the model: 0 to 5."""
+        return (
+            (header[_SYSTEM] in self.systems)
+            + (header[_EXTRA_FLAGS] == self.flags)
+            + 3 * (header[_TIME] == self.time)
+        )
 
 
 def _flags(level: int) -> int:
@@ -57,6 +67,22 @@ def _flags(level: int) -> int:
 
 _GO = "go_chains"
 
+_KLAUSPOST = "klauspost_stream"
+_KLAUSPOST_GENERATIONS = {"1.15.10": 4, "1.18.1": 5, "1.15.0": 3, "1.14.1": 2}
+"""By the version of klauspost/compress that each began with; Go 1.27 is of 1.18.1."""
+
+
+def _klauspost(level: int, generation: int, pieces: int) -> Released:
+    return Released(
+        _KLAUSPOST,
+        "KlauspostStream",
+        (level, generation, pieces),
+        (_UNKNOWN,),
+        _flags(level),
+        _PGZIP_TIME if pieces else None,
+    )
+
+
 # The likeliest come first; of those that a header speaks for equally, too.
 _RELEASED: Mapping[str, Released] = MappingProxyType(
     {
@@ -64,6 +90,16 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
         **{
             f"go:{level}": Released(_GO, "GoChains", (level,), (_UNKNOWN,), _flags(level))
             for level in (9, 8, 7, 5, 4, 3, 2)
+        },
+        **{
+            f"pgzip-{version}:{level}": _klauspost(level, generation, 1)
+            for level in (5, 6)
+            for version, generation in _KLAUSPOST_GENERATIONS.items()
+        },
+        **{
+            f"klauspost-{version}:{level}": _klauspost(level, generation, 0)
+            for level in (6, 5)
+            for version, generation in _KLAUSPOST_GENERATIONS.items()
         },
     }
 )
