@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from airgap.bundle.delivery import Increment
-from airgap.bundle.format import Change
+from airgap.bundle.format import BundleBase, Change
 from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.ledger import DeliveryRecord, KeepRules
 from airgap.bundle.output import WriteOptions
@@ -130,9 +130,13 @@ def _document(
     planned: PlannedDelivery, report: DeliveryReport, retired: tuple[DeliveryRecord, ...]
 ) -> Document:
     bundle = report.bundle
+    base = bundle.manifest.base
     return {
         **copy_document(report.copied),
         **_plan_document(planned),
+        "kind": str(bundle.manifest.kind),
+        "base": base.sequence if base is not None else None,
+        "relied_on": len(base.digests) if base is not None else 0,
         **written_document(bundle),
         "not_loadable": {str(name): why for name, why in bundle.not_loadable.items()},
         "deleted": [str(file.path) for record in retired for file in record.files],
@@ -147,12 +151,12 @@ def _change_lines(increment: Increment) -> Iterator[str]:
             yield f"  {_WORDS[reference.change]:<6} {reference.reference.familiar}  {digest}{was}"
 
 
-def _what(planned: PlannedDelivery) -> str:
+def _what(planned: PlannedDelivery, base: BundleBase | None) -> str:
     increment, carried = planned.delivery.increment, planned.delivery.carried
     counts = ", ".join(
         f"{len(increment.of(change))} {_WORDS[change]}" for change in Change if increment.of(change)
     )
-    kind = "full" if increment.base is None else f"on top of bundle {increment.base.sequence}"
+    kind = "full" if base is None else f"on top of bundle {base.sequence}"
     return (
         f"{planned.channel}, bundle {planned.sequence}, {kind}: {counts}; "
         f"{counted(len(carried.items), 'item')} with {human_size(carried.size)}"
@@ -165,7 +169,7 @@ def _preview(planned: PlannedDelivery) -> Iterator[str]:
     base = planned.delivery.increment.base
     if base is not None:
         yield f"left out: {counted(len(base.digests), 'item')} that the other side holds"
-    yield f"{_what(planned)} would be packed; nothing was written"
+    yield f"{_what(planned, base)} would be packed; nothing was written"
 
 
 def _lines(
@@ -173,7 +177,9 @@ def _lines(
 ) -> Iterator[str]:
     yield from _change_lines(planned.delivery.increment)
     yield from omitted_lines(planned.delivery.carried.omitted)
-    if planned.delivery.increment.base is None:
+    # Deltas may be all that a bundle stands on something for.
+    base = report.bundle.manifest.base
+    if base is None:
         for reference, why in report.bundle.not_loadable.items():
             yield f"not for docker load: {reference.familiar}: {why}"
     else:
@@ -185,4 +191,4 @@ def _lines(
         )
     for record in retired:
         yield f"deleted the files of bundle {record.sequence}, as `keep` has it"
-    yield f"{_what(planned)} packed"
+    yield f"{_what(planned, base)} packed"

@@ -197,6 +197,8 @@ class Delivery:
         if mapping is not None:
             for image in survey.images:
                 yield f"  push   {mapping.map_reference(image.target)}"
+        if (pack := self._bundle.manifest.pack) is not None:
+            yield f"unpacking takes {human_size(pack.memory)} of memory at most"
         if admission.is_taken_in:
             yield "the bundle was taken in before"
         yield (

@@ -12,9 +12,10 @@ import click
 from airgap.app import App
 from airgap.bundle.encryption import Outside, read_outside
 from airgap.bundle.foreign import MaybeImages
-from airgap.bundle.format import encode_bundle_json
+from airgap.bundle.format import FORMAT, PACKED_FORMAT, BundleManifest, encode_bundle_json
 from airgap.bundle.inspect import BundleSummary, inspect_bundle
 from airgap.bundle.opening import FoundBundle
+from airgap.bundle.pack import Pack
 from airgap.bundle.signatures import SignatureVerdict
 from airgap.bundle.volumes import listed
 from airgap.cli.inspect_image import Show, inspect_file, inspect_images
@@ -31,7 +32,9 @@ from airgap.cli.reading import Reading, reading_options, signature_document, sig
 from airgap.errors import NotFound, UsageError
 from airgap.oci.platform import Platform
 from airgap.operations.documents import Document
+from airgap.operations.pack_summaries import pack_lines
 from airgap.operations.sizes import counted, human_size
+from airgap.usecases.pack_figures import figures_of
 
 
 @click.command()
@@ -173,7 +176,8 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     checksum = "stands beside it" if summary.has_checksum else "IS NOT THERE: is the copy complete?"
     yield f"bundle    {summary.path}  {human_size(_size(found))}{around}"
     yield from _volume_lines(found)
-    yield f"id        {manifest.id}  (format 1, {manifest.kind})"
+    version = FORMAT if manifest.pack is None else PACKED_FORMAT
+    yield f"id        {manifest.id}  (format {version}, {manifest.kind})"
     if manifest.channel is not None:
         yield f"channel   {manifest.channel}, number {manifest.sequence or '-'}"
     base = manifest.base
@@ -185,6 +189,8 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     yield f".sha256   {checksum}"
     for role, amount in summary.content.items():
         yield f"content   {counted(amount.count, role)} with {human_size(amount.size)}"
+    if manifest.pack is not None:
+        yield from _pack_lines(manifest, manifest.pack)
     if manifest.omitted:
         yield f"left out  {counted(len(manifest.omitted), 'item')} that its images name"
     changes = ", ".join(f"{n} {change}" for change, n in summary.changes.items() if n)
@@ -192,3 +198,8 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     for reference in manifest.references:
         digest = reference.descriptor.digest.short
         yield f"  {reference.change:<9} {reference.reference.familiar}  {digest}"
+
+
+def _pack_lines(manifest: BundleManifest, pack: Pack) -> Iterator[str]:
+    yield f"packed    {pack.kind}; unpacking takes {human_size(pack.memory)} of memory at most"
+    yield from pack_lines(figures_of(manifest.blobs, pack, {}, {}))

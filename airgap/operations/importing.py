@@ -25,6 +25,7 @@ from airgap.oci.name_mapping import NameMapping
 from airgap.operations.consignment import Consignment
 from airgap.operations.pushing import turn_at
 from airgap.operations.signing import unattended_signer
+from airgap.operations.sizes import human_size
 from airgap.operations.turns import turn
 from airgap.operations.unpacking import means_at
 from airgap.operations.watching import NOBODY, AskingJournal, Watcher
@@ -146,6 +147,8 @@ async def take_in(consignment: Consignment, papers: Papers, watcher: Watcher = N
         Refused, BundleDamaged, ContentMismatch, NoSpace, Busy: as ``import_found``.
     """
     app, bundle, mapping = consignment.app, consignment.bundle, consignment.mapping
+    if (pack := bundle.manifest.pack) is not None:
+        watcher.emit(Note("info", f"unpacking takes {human_size(pack.memory)} of memory at most"))
     async with (
         app.open_store(create=True) as store,
         turn(store, "import", patience=watcher.patience),

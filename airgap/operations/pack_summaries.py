@@ -28,9 +28,9 @@ def pack_lines(figures: PackFigures | None) -> Iterator[str]:
             yield f"  {name:<8}  {_way(way)}  {words}"
     for reason, count in figures.whole.items():
         yield f"    {counted(count, 'layer')}: {reason}"
-    if figures.recipes:
+    if figures.recipe_bytes:
         models = ", ".join(f"{count} by {name}" for name, count in figures.recipes.items())
-        yield f"  recipes   {human_size(figures.recipe_bytes)}: {models}"
+        yield f"  recipes   {human_size(figures.recipe_bytes)}" + (f": {models}" if models else "")
 
 
 def _way(way: Way) -> str:
