@@ -52,12 +52,15 @@ class Released:
     time: bytes | None = None
 
     def likelihood(self, header: bytes) -> int:
-        """How much a gzip header speaks for the model: 0 to 5."""
-        return (
-            (header[_SYSTEM] in self.systems)
-            + (header[_EXTRA_FLAGS] == self.flags)
-            + 3 * (header[_TIME] == self.time)
-        )
+        """How much a gzip header speaks for the model: -1 to 5.
+
+        Its time weighs most, for good reason: the head of a stream by pgzip, which is all that a
+        trial sees, may be that of a stream by the same encoder alone.
+        """
+        likelihood = (header[_SYSTEM] in self.systems) + (header[_EXTRA_FLAGS] == self.flags)
+        if self.time is not None:
+            likelihood += 3 if header[_TIME] == self.time else -1
+        return likelihood
 
 
 def _flags(level: int) -> int:
@@ -99,7 +102,7 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
         **{
             f"klauspost-{version}:{level}": _klauspost(level, generation, 0)
             for level in (6, 5)
-            for version, generation in _KLAUSPOST_GENERATIONS.items()
+            for version, generation in sorted(_KLAUSPOST_GENERATIONS.items(), reverse=True)
         },
     }
 )
