@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING
 from airgap.config.loading import find_config, load_config
 from airgap.config.model import Config
 from airgap.config.registries import CredentialsSection, RegistrySection
-from airgap.config.secrets import read_password
+from airgap.config.secrets import password_in, read_password
 from airgap.config.transfer import ImportChannel
 from airgap.content.events import Emit, discard
 from airgap.errors import NotPermitted, Refused
 from airgap.oci.platform import Platform
 from airgap.registry.settings import ClientSettings, HostSettings, Login, SchemePolicy
+from airgap.store.address import DatabaseAddress
 
 if TYPE_CHECKING:
     from airgap.bundle.signatures import SignaturePolicy
@@ -80,6 +81,20 @@ class App:
         data = self.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
         return Path(data) / "airgap" / "store"
 
+    @property
+    def database_address(self) -> DatabaseAddress | None:
+        """Where the catalog is: ``$AIRGAP_DATABASE``, the config; None for a file in the store.
+
+        Raises:
+            NotFound, NotPermitted, ConfigError: its password cannot be read.
+        """
+        section = self.config.store.database
+        url = self.environ.get("AIRGAP_DATABASE") or (section.url if section else None)
+        if not url:
+            return None
+        password_file = section.password_file if section else None
+        return DatabaseAddress(url, password_in(password_file) if password_file else None)
+
     def open_store(
         self, *, create: bool = False, long_lived: bool = False
     ) -> AbstractAsyncContextManager[Store]:
@@ -88,7 +103,11 @@ class App:
         from airgap.store.store import Store  # noqa: PLC0415 - see above
 
         return Store.open(
-            self.store_path, create=create, sync=self.config.store.sync, long_lived=long_lived
+            self.store_path,
+            self.database_address,
+            create=create,
+            sync=self.config.store.sync,
+            long_lived=long_lived,
         )
 
     def signature_policy(

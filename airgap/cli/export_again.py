@@ -65,7 +65,7 @@ class Remaking:
         sign = self.wrapping.signer(self.channel, self.app.environ)
         async with (
             self.app.open_store() as store,
-            turn(store.places.root, f"export.{self.name}"),
+            turn(store, f"export.{self.name}"),
             store.writing(),
         ):
             ledger, keeper = StoreLedger(store), StoreJournal(store)

@@ -66,8 +66,10 @@ def gc(invocation: Invocation, *, grace: float, dry_run: bool) -> int:
 
     async def work(view: EventView) -> Result:
         del view
-        alone = nullcontext() if dry_run else turn(app.store_path, "collect")
-        async with app.open_store() as opened, alone:
+        async with (
+            app.open_store() as opened,
+            nullcontext() if dry_run else turn(opened, "collect"),
+        ):
             rules = GcRules(grace=grace * HOUR)
             report = await collect_garbage(opened, rules, dry_run=dry_run)
         document = {
@@ -96,7 +98,8 @@ def gc(invocation: Invocation, *, grace: float, dry_run: bool) -> int:
 def rebuild(invocation: Invocation, *, repository: str | None) -> int:
     """Make the catalog anew from the layout, or take over a layout of another program's.
 
-    For a store whose catalog is lost, and for any OCI image layout that shall become a store.
+    For a store whose catalog is lost, and for any OCI image layout that shall become a store. Where
+    the config names a database, the catalog of a store that has it in a file moves there.
     """
     app = invocation.app()
     home = Repository.parse(repository) if repository is not None else None
@@ -104,7 +107,9 @@ def rebuild(invocation: Invocation, *, repository: str | None) -> int:
     async def work(view: EventView) -> Result:
         del view
         sync = app.config.store.sync
-        report = await rebuild_catalog(app.store_path, repository=home, sync=sync)
+        report = await rebuild_catalog(
+            app.store_path, app.database_address, repository=home, sync=sync
+        )
         document = {
             "blobs": report.blobs,
             "bytes": report.bytes,

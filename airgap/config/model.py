@@ -12,7 +12,15 @@ from airgap.config.daemon import DaemonSection
 from airgap.config.mirroring import MirrorEntry
 from airgap.config.protection import TrustSection
 from airgap.config.registries import RegistrySection
-from airgap.config.scalars import Channel, FilePath, Flag, Host, Placeholder, value_error
+from airgap.config.scalars import (
+    Channel,
+    DatabaseUrl,
+    FilePath,
+    Flag,
+    Host,
+    Placeholder,
+    value_error,
+)
 from airgap.config.section import Section
 from airgap.config.serving import ServeSection
 from airgap.config.transfer import DeliverySection, ExportChannel, ImportChannel
@@ -32,12 +40,33 @@ class Verbosity(StrEnum):
         return list(Verbosity).index(self) - 1
 
 
+class DatabaseSection(Section):
+    """A PostgreSQL database."""
+
+    explained: ClassVar = {
+        "password": "a secret does not stand in a config, which gets copied and shown; "
+        "name a file with `password-file`",
+    }
+
+    url: DatabaseUrl
+    """Where it is. Options after `?` are those of libpq, such as `sslmode=verify-full`.
+    `$AIRGAP_DATABASE` goes first."""
+
+    password_file: FilePath | None = None
+    """File with the password; one newline at its end does not count. Without it, libpq's own ways
+    are taken: `~/.pgpass`, `$PGPASSWORD`, a certificate, the user of the system."""
+
+
 class StoreSection(Section):
     """The local store."""
 
     path: FilePath | None = None
     """Its folder. `--store` and `$AIRGAP_STORE` go first; when nothing is set, `airgap/store` in
     the user's data folder."""
+
+    database: DatabaseSection | None = None
+    """The PostgreSQL database that the catalog is in, for several machines that share the store.
+    Without it, a file in the store."""
 
     sync: Flag = True
     """Wait until what was written is on the disk. `false` is faster, and a power cut may damage

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BeforeValidator, PlainSerializer, PlainValidator, ValidationInfo
 from pydantic import WithJsonSchema as Schema
@@ -33,6 +34,7 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _CHANNEL = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?", re.ASCII)
 _HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*", re.ASCII)
 _MIRROR_PATH = re.compile(r"(?:/[a-zA-Z0-9][a-zA-Z0-9._-]*)*", re.ASCII)
+_DATABASE_FORM = "write it as postgresql://USER@HOST/DATABASE"
 _TRUTH = {"true": True, "false": False}
 _NEARLY_TRUE = {"yes", "y", "on", "1"}
 _NEARLY_FALSE = {"no", "n", "off", "0"}
@@ -184,6 +186,23 @@ def _variable(text: str) -> str:
     return text
 
 
+def _database_url(text: str) -> str:
+    """Read a URL of PostgreSQL; what is wrong is said without it, as it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        has_password = parts.password is not None or "password" in parse_qs(parts.query)
+    except ValueError:
+        raise value_error("is not a URL", _DATABASE_FORM) from None
+    if has_password:
+        raise value_error(
+            "has a password in it, and a config gets copied and shown",
+            "take it out, and name a file with password-file",
+        )
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+        raise value_error("is not a URL of a PostgreSQL database", _DATABASE_FORM)
+    return text
+
+
 def _helper(text: str) -> str:
     name = text.removeprefix("docker-credential-")
     if not _HELPER.fullmatch(name):
@@ -233,6 +252,12 @@ PullMirror: TypeAlias = Annotated[
 ]
 Variable: TypeAlias = Annotated[
     str, parsed(_variable, str), Schema(_TEXT), Words("the name of an environment variable")
+]
+DatabaseUrl: TypeAlias = Annotated[
+    str,
+    parsed(_database_url, str),
+    Schema(_TEXT),
+    Words("`postgresql://user@host[:port]/database`"),
 ]
 Helper: TypeAlias = Annotated[
     str, parsed(_helper, str), Schema(_TEXT), Words("NAME of `docker-credential-NAME`")

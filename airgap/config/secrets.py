@@ -25,7 +25,7 @@ def read_password(credentials: CredentialsSection, environ: Mapping[str, str]) -
     if credentials.password_env is not None:
         return _from_environment(credentials.password_env, environ)
     if credentials.password_file is not None:
-        return _from_file(credentials.password_file)
+        return password_in(credentials.password_file)
     return None
 
 
@@ -37,7 +37,8 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
     return environ[variable]
 
 
-def _from_file(path: Path) -> str:
+def password_in(path: Path) -> str:
+    """Return the password in a file; raises as ``read_password``."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_SECRET_SIZE + 1)

@@ -61,10 +61,8 @@ async def opened_daemon(surroundings: Surroundings, app: App) -> AsyncIterator[D
         Busy: there is a daemon already.
         StoreUnusable, NotPermitted, NoSpace: the store cannot be opened or made.
     """
-    async with app.open_store(create=True):
-        pass
     path = history_path(app.store_path)
-    async with turn(app.store_path, "daemon"):
+    async with app.open_store(create=True, long_lived=True) as store, turn(store, "daemon"):
         history = await asyncio.to_thread(History, path, sync=app.config.store.sync)
         with closing(history):
             runner = Runner(history, Board(), surroundings.logger, surroundings.clock)

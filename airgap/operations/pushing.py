@@ -40,10 +40,10 @@ async def turn_at(
         for registry in sorted(set(registries)) if store.writable else ():
             what = f"push.{registry}"
             try:
-                await stack.enter_async_context(turn(store.places.root, what))
+                await stack.enter_async_context(turn(store, what))
             except Busy as busy:
                 if not patience:
                     raise
                 emit(Note("warning", f"{busy}; waiting for that"))
-                await stack.enter_async_context(turn(store.places.root, what, patience=patience))
+                await stack.enter_async_context(turn(store, what, patience=patience))
         yield

@@ -62,6 +62,6 @@ async def collect(app: App, watcher: Watcher = NOBODY) -> GcReport:
     """
     async with (
         app.open_store() as store,
-        turn(app.store_path, "collect", patience=watcher.patience),
+        turn(store, "collect", patience=watcher.patience),
     ):
         return await collect_garbage(store)

@@ -1,25 +1,22 @@
 """One at a time: the same thing is never done by two processes at once.
 
-Whoever mirrors, exports for a channel, imports or pushes by the config holds a lock in the store
-meanwhile, be it the daemon or somebody at a terminal. The kernel lets go of it when its holder
-dies.
+Whoever mirrors, exports for a channel, imports or pushes by the config holds a lock of the store
+meanwhile, be it a daemon or somebody at a terminal, on this machine or on another one that shares
+the store. A holder that dies lets go of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from pathlib import Path
+from contextlib import asynccontextmanager
 
-from airgap.errors import NotFound, StoreUnusable
-from airgap.store.durable import try_lock, write_all
-from airgap.store.os_errors import explained
-from airgap.store.places import Places
+from airgap.errors import StoreUnusable
+from airgap.store.locks import Lock
+from airgap.store.store import Store
+from airgap.store.threads import settled
 
 POLL_SECONDS = 1.0
-_LONGEST_NOTE = 64
 
 
 class Busy(StoreUnusable):
@@ -27,11 +24,11 @@ class Busy(StoreUnusable):
 
 
 @asynccontextmanager
-async def turn(store: Path, what: str, *, patience: float = 0.0) -> AsyncIterator[None]:
+async def turn(store: Store, what: str, *, patience: float = 0.0) -> AsyncIterator[None]:
     """Be the only one who does a thing on a store.
 
     Args:
-        store: the store's folder; where there is none yet, nobody else can be at it.
+        store: the store.
         what: the thing, such as ``mirror`` or ``export.plant``.
         patience: seconds to wait for somebody else.
 
@@ -39,40 +36,35 @@ async def turn(store: Path, what: str, *, patience: float = 0.0) -> AsyncIterato
         Busy: somebody else has been doing it for all of that time.
         NotPermitted: the store can only be read.
     """
-    path = Places(store).sweep_lock.with_name(f"turn.{what}")
+    lock = await _wait(store, what, patience)
     try:
-        descriptor = await asyncio.to_thread(_open, path)
-    except NotFound:
-        yield
-        return
-    try:
-        await _wait(descriptor, what, patience)
-        await asyncio.to_thread(_sign, descriptor)
         yield
     finally:
-        os.close(descriptor)
+        await asyncio.shield(asyncio.to_thread(lock.release))
 
 
-async def _wait(descriptor: int, what: str, patience: float) -> None:
+async def _wait(store: Store, what: str, patience: float) -> Lock:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + patience
-    while not try_lock(descriptor):
+    name = f"turn.{what}"
+    while (lock := await _attempt(store, name)) is None:
         if loop.time() >= deadline:
-            holder = os.pread(descriptor, _LONGEST_NOTE, 0).decode("ascii", "replace").strip()
-            by = f"process {holder}" if holder else "another process"
+            holder = await asyncio.to_thread(store.locks.holder, name)
             raise Busy(
-                what, f"is being done by {by} right now", "try again when it is done (see `ps`)"
+                what, f"is being done by {holder} right now", "try again when it is done (see `ps`)"
             )
         await asyncio.sleep(min(POLL_SECONDS, patience))
+    return lock
 
 
-def _open(path: Path) -> int:
-    with explained(path):
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-
-def _sign(descriptor: int) -> None:
-    # Only to tell others who it is: a disk too full for it must not keep anybody from working.
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        write_all(descriptor, f"{os.getpid()}\n".encode())
+async def _attempt(store: Store, name: str) -> Lock | None:
+    """Try to take the lock; one that is taken while we are cancelled is let go of."""
+    trying = asyncio.ensure_future(asyncio.to_thread(store.locks.try_exclusive, name))
+    try:
+        return await settled(trying)
+    except asyncio.CancelledError:
+        if not trying.cancelled() and trying.exception() is None:
+            lock = trying.result()
+            if lock is not None:
+                lock.release()
+        raise

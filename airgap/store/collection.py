@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from airgap.oci.digest import Digest
 from airgap.oci.manifest import Role
 from airgap.store import schema
 from airgap.store.database import chunks
-from airgap.store.durable import exclusive_lock, try_lock
+from airgap.store.locks import SWEEP, Locks, exclusive
 from airgap.store.lookups import sizes_of
 from airgap.store.os_errors import explained
 from airgap.store.places import PARTIAL, TEMPORARY, Places
@@ -94,11 +96,14 @@ async def collect_garbage(
 
 def _collect(store: Store, rules: GcRules, *, dry_run: bool) -> GcReport:
     places = store.places
-    with exclusive_lock(places.sweep_lock, patience=rules.patience):
-        oldest = oldest_session(places, besides=store.session.path)
+    trash: list[Path] = []
+    with exclusive(store.locks, SWEEP, patience=rules.patience) as sweep:
+        if not dry_run:
+            _bring_back(store)
+        oldest = oldest_session(places, store.locks, besides=store.session.path)
         began = oldest - USE_RESOLUTION if oldest is not None else time.time()
         cutoff = min(time.time() - rules.grace, began)
-        with store.database.writing() as connection:
+        with store.database.writing(sweep) as connection:
             garbage = _garbage(connection, cutoff)
             unneeded = _garbage(connection, float("inf"))
             if not dry_run:
@@ -106,24 +111,49 @@ def _collect(store: Store, rules: GcRules, *, dry_run: bool) -> GcReport:
         strays = _strays(store, cutoff)
         removed = garbage | strays
         # Renaming is quick, deleting large files is not: that can wait until others may go on.
-        for digest in removed if not dry_run else ():
-            _throw_away(places, digest)
+        if not dry_run:
+            for digest in removed:
+                _throw_away(places, digest)
+            trash = _listed(places.trash)
+            # Were the lock lost meanwhile, somebody might have put again what is in the trash now.
+            # Then it stays there, and the next collection brings it back.
+            store.database.confirm(sweep)
     report = GcReport(
         dry_run,
         tuple(sorted(removed.items())),
         spared=len(unneeded) - len(garbage),
         spared_bytes=sum(unneeded.values()) - sum(garbage.values()),
     )
-    stale = list(_stale_files(places, rules.partials))
+    stale = list(_stale_files(places, store.locks, rules.partials))
     report = replace(report, partials=len(stale), partial_bytes=sum(size for _, size in stale))
     if dry_run:
         return report
     for path, _ in stale:
         path.unlink(missing_ok=True)
     with explained(places.trash):
-        for path in places.trash.iterdir():
+        for path in trash:
             path.unlink(missing_ok=True)
-    return replace(report, uploads=expire_uploads(places, rules.uploads))
+    return replace(report, uploads=expire_uploads(places, store.locks, rules.uploads))
+
+
+def _listed(folder: Path) -> list[Path]:
+    with explained(folder):
+        return sorted(folder.iterdir())
+
+
+def _bring_back(store: Store) -> None:
+    """Put back content that the catalog knows, and that only the trash still has."""
+    found: dict[Digest, Path] = {}
+    for path in _listed(store.places.trash):
+        with suppress(InvalidReference):
+            found[Digest(path.name.partition(".")[0].replace("-", ":", 1))] = path
+    with store.database.reading() as connection:
+        known = sizes_of(connection, found)
+    for digest in known:
+        path = store.places.blob(digest)
+        with explained(path):
+            if not path.exists():
+                found[digest].replace(path)
 
 
 def _kept(cutoff: float) -> Select[tuple[str]]:
@@ -203,12 +233,13 @@ def _throw_away(places: Places, digest: Digest) -> None:
     path = places.blob(digest)
     with explained(path):
         try:
-            path.replace(places.trash / f"{digest.algorithm}-{digest.hex}")
+            # No collection takes what another has in the trash for its own.
+            path.replace(places.trash / f"{digest.algorithm}-{digest.hex}.{uuid.uuid4().hex}")
         except FileNotFoundError:
             return
 
 
-def _stale_files(places: Places, partials: float) -> Iterator[tuple[Path, int]]:
+def _stale_files(places: Places, locks: Locks, partials: float) -> Iterator[tuple[Path, int]]:
     """Yield unfinished files that nobody works on, and that nobody will go on with."""
     now = time.time()
     for path in sorted(places.ingest.iterdir()):
@@ -217,12 +248,14 @@ def _stale_files(places: Places, partials: float) -> Iterator[tuple[Path, int]]:
             continue
         try:
             with explained(path):
-                descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                descriptor, lock = locks.open_file(path, os.O_RDWR)
         except NotFound:
             continue
         try:
             status = os.fstat(descriptor)
-            if status.st_mtime <= now - limits[path.suffix] and try_lock(descriptor):
+            if status.st_mtime <= now - limits[path.suffix] and lock is not None:
                 yield path, status.st_size
         finally:
             os.close(descriptor)
+            if lock is not None:
+                lock.release()

@@ -23,11 +23,12 @@ from sqlalchemy import Connection
 from airgap.errors import AirgapError, StoreUnusable
 from airgap.oci.digest import Digest
 from airgap.store.changes import Change, apply_changes
-from airgap.store.database import Database
-from airgap.store.durable import shared_lock, sync_folder, write_all
+from airgap.store.durable import sync_folder, write_all
 from airgap.store.layout import index_update
+from airgap.store.locks import SWEEP, shared
+from airgap.store.opening import OpenStore
 from airgap.store.os_errors import explained
-from airgap.store.places import Places
+from airgap.store.sessions import Session
 
 MAX_BATCH = 256
 """Operations in one transaction; bounds what a batch holds in memory (small blobs, manifests)."""
@@ -98,9 +99,11 @@ class _Waiting:
 class Committer:
     """The one thread of a store that publishes."""
 
-    def __init__(self, places: Places, database: Database, *, sync: bool) -> None:
-        self._places = places
-        self._database = database
+    def __init__(self, found: OpenStore, session: Session, *, sync: bool) -> None:
+        self._places = found.places
+        self._database = found.database
+        self._locks = found.locks
+        self._session = session
         self._sync = sync
         self._queue: queue.SimpleQueue[Operation[Any] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="store-committer", daemon=True)
@@ -151,13 +154,14 @@ class Committer:
     def _publish(self, batch: Sequence[Operation[Any]]) -> list[Any]:
         # Held shared by every publisher, so that collection never takes content out between its
         # arrival on disk and the catalog's knowing of it.
-        with shared_lock(self._places.sweep_lock):
+        with shared(self._locks, SWEEP) as sweep:
+            under = (sweep, *self._session.locks)
             self._place_files(batch)
             if not any(operation.renames for operation in batch):
-                with self._database.writing() as connection:
+                with self._database.writing(*under) as connection:
                     return self._write_catalog(connection, batch)
-            with index_update(self._places, self._database, sync=self._sync) as index:
-                with self._database.writing() as connection:
+            with index_update(self._places, self._database, self._locks, sync=self._sync) as index:
+                with self._database.writing(*under) as connection:
                     outcomes = self._write_catalog(connection, batch)
                     index.stage(connection)
                 return outcomes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,6 +18,8 @@ from airgap.errors import AirgapError, NoSpace, NotPermitted, StoreUnusable
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresInsert
+
+    from airgap.store.locks import Lock
 
 BUSY_SECONDS = 30
 """How long a transaction waits for another process's."""
@@ -34,41 +36,60 @@ Row = Mapping[str, Any]
 class Database:
     """Short transactions on the catalog. Everything here blocks; use it in worker threads."""
 
-    def __init__(self, engine: Engine, name: str, remedy: str = _REBUILD) -> None:
+    def __init__(
+        self, reading: Engine, writing: Engine, explain: Callable[[DBAPIError], AirgapError]
+    ) -> None:
         """Hold a database.
 
         Args:
-            engine: how it is reached.
-            name: what a person knows it by.
-            remedy: what a person can do when it is damaged.
+            reading: how it is reached by whoever reads.
+            writing: the same for whoever writes; its transactions wait for each other.
+            explain: returns the error that a person should see.
         """
-        self._engine = engine
-        self._writing = engine.execution_options(airgap_writes=True)
-        self._name = name
-        self._remedy = remedy
+        self._reading = reading
+        self._writing = writing
+        self._explain = explain
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """One consistent view of the catalog."""
-        with self._explained(), self._engine.begin() as connection:
+        with self._explained(), self._reading.begin() as connection:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that writes, all or nothing; there is one at a time."""
+    def writing(self, *under: Lock) -> Iterator[Connection]:
+        """One transaction that writes, all or nothing; there is one at a time.
+
+        Args:
+            under: what must be held until it ends.
+
+        Raises:
+            LockLost: one of those was not; nothing has been written.
+        """
         with self._explained(), self._writing.begin() as connection:
             yield connection
+            for lock in under:
+                lock.confirm(connection)
+
+    def confirm(self, *held: Lock) -> None:
+        """Make sure that locks have been held all along.
+
+        Raises:
+            LockLost: one of them was not.
+        """
+        with self.writing(*held):
+            pass
 
     def close(self) -> None:
         """Close all connections."""
-        self._engine.dispose()
+        self._reading.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
         except DBAPIError as error:
-            raise _translate(error, self._name, self._remedy) from error
+            raise self._explain(error) from error
 
 
 def open_sqlite(path: Path, *, sync: bool, writable: bool, remedy: str = _REBUILD) -> Database:
@@ -81,7 +102,8 @@ def open_sqlite(path: Path, *, sync: bool, writable: bool, remedy: str = _REBUIL
         poolclass=QueuePool,
     )
     event.listen(engine, "begin", _begin)
-    return Database(engine, str(path), remedy)
+    writing = engine.execution_options(airgap_writes=True)
+    return Database(engine, writing, lambda error: _translate(error, str(path), remedy))
 
 
 def _connect(path: Path, *, sync: bool, writable: bool) -> sqlite3.Connection:

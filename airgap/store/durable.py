@@ -1,18 +1,11 @@
-"""Files that are whole or not there, and locks between processes. Everything here blocks."""
+"""Files that are whole or not there. Everything here blocks."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from airgap.errors import StoreUnusable
 from airgap.store.os_errors import explained
-
-_POLL_SECONDS = 0.02
 
 
 def sync_folder(path: Path) -> None:
@@ -74,54 +67,3 @@ def replace_file(path: Path, content: bytes, *, temporary: Path, sync: bool) -> 
         temporary.replace(path)
         if sync:
             sync_folder(path.parent)
-
-
-def try_lock(descriptor: int) -> bool:
-    """Lock an open file for this holder alone; False where another one has it."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-@contextmanager
-def shared_lock(path: Path) -> Iterator[None]:
-    """Hold a lock that many can hold at once; waits while somebody holds it exclusively."""
-    with _open_lock(path) as descriptor:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-
-
-@contextmanager
-def exclusive_lock(path: Path, *, patience: float) -> Iterator[None]:
-    """Hold a lock that nobody else holds in any way.
-
-    Args:
-        path: the lock's file.
-        patience: seconds to wait for the others.
-
-    Raises:
-        StoreUnusable: the others did not let go in time.
-    """
-    deadline = time.monotonic() + patience
-    with _open_lock(path) as descriptor:
-        while not try_lock(descriptor):
-            if time.monotonic() > deadline:
-                raise StoreUnusable(
-                    str(path),
-                    f"another process has held this lock for {patience:g} seconds",
-                    f"see which one (`fuser {path}`) and try again when it is done",
-                )
-            time.sleep(_POLL_SECONDS)
-        yield
-
-
-@contextmanager
-def _open_lock(path: Path) -> Iterator[int]:
-    with explained(path):
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, String, delete, literal, select
+from sqlalchemy import Connection, delete, literal, select
 
 from airgap.content.parallel import for_each
 from airgap.content.ports import OnBytes
@@ -20,9 +20,10 @@ from airgap.store import schema
 from airgap.store.changes import mark_layout_stale
 from airgap.store.collection import blob_files, digest_of_file
 from airgap.store.database import chunks
-from airgap.store.durable import exclusive_lock, replace_file
+from airgap.store.durable import replace_file
 from airgap.store.hashed_file import BUFFER_SIZE
 from airgap.store.layout import MARKER, index_document, write_index
+from airgap.store.locks import SWEEP, exclusive
 from airgap.store.lookups import PAGE, all_names, reference_of, sizes_of
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
@@ -203,7 +204,7 @@ def _with_names(connection: Connection, found: Iterable[tuple[Digest, str]]) -> 
 def _needing(connection: Connection, digest: Digest) -> tuple[Reference, ...]:
     """Return the names of the images that have a piece of content."""
     edge, repository, tag = schema.edges.c, schema.repositories.c, schema.tags.c
-    above = select(literal(digest, String).label("digest")).cte("above", recursive=True)
+    above = select(literal(digest, schema.DIGEST).label("digest")).cte("above", recursive=True)
     above = above.union(select(edge.parent).join(above, edge.child == above.c.digest))
     rows = connection.execute(
         select(repository.domain, repository.path, tag.name)
@@ -217,8 +218,8 @@ def _needing(connection: Connection, digest: Digest) -> tuple[Reference, ...]:
 
 def _repair(store: Store, report: FsckReport) -> None:
     places = store.places
-    with exclusive_lock(places.sweep_lock, patience=PATIENCE):
-        with store.database.writing() as connection:
+    with exclusive(store.locks, SWEEP, patience=PATIENCE) as sweep:
+        with store.database.writing(sweep) as connection:
             sizes = sizes_of(connection, [damage.digest for damage in report.damaged])
             # Whoever has put it again meanwhile has repaired it.
             wrong = [
@@ -233,7 +234,7 @@ def _repair(store: Store, report: FsckReport) -> None:
             with explained(path):
                 if path.exists():
                     path.replace(places.quarantine / f"{digest.algorithm}-{digest.hex}")
-    write_index(places, store.database, sync=store.sync)
+    write_index(places, store.database, store.locks, sync=store.sync)
     replace_file(places.marker, MARKER, temporary=places.temporary(), sync=store.sync)
     report.repaired = True
 

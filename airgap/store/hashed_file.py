@@ -12,6 +12,7 @@ from airgap.content.ports import FileRegion
 from airgap.errors import ContentMismatch, NotFound
 from airgap.oci.digest import Digest
 from airgap.store.durable import write_all
+from airgap.store.locks import Lock
 from airgap.store.os_errors import explained
 
 if TYPE_CHECKING:
@@ -35,13 +36,22 @@ class HashedFile:
         stopped: set from any thread to end a long copy early.
     """
 
-    def __init__(self, path: Path, descriptor: int, hasher: Hasher, *, sync: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        descriptor: int,
+        hasher: Hasher,
+        *,
+        sync: bool,
+        lock: Lock | None = None,
+    ) -> None:
         self.path = path
         self.length = 0
         self.stopped = threading.Event()
         self._descriptor = descriptor
         self._hasher = hasher
         self._sync = sync
+        self._lock = lock
         self._written_back = 0
 
     @property
@@ -144,8 +154,10 @@ class HashedFile:
         return os.path.samestat(named, os.fstat(self._descriptor))
 
     def close(self) -> None:
-        """Close the file, which lets go of its lock."""
+        """Close the file, and let go of its lock."""
         os.close(self._descriptor)
+        if self._lock is not None:
+            self._lock.release()
 
     def discard(self) -> None:
         """Remove the file's name, unless it has become another file's."""

@@ -14,8 +14,8 @@ from airgap.errors import AirgapError, ContentMismatch, NoSpace, NotPermitted
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.store.committer import SmallFile, StagedFile
-from airgap.store.durable import try_lock
 from airgap.store.hashed_file import HashedFile
+from airgap.store.locks import Locks
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.pump import Pump
@@ -56,6 +56,7 @@ class Intake:
 
     places: Places
     threads: Threads
+    locks: Locks
     sync: bool
 
     async def take_small(
@@ -100,9 +101,9 @@ class Intake:
 
     def _open_locked(self, path: Path, digest: Digest) -> tuple[HashedFile, bool]:
         with explained(path):
-            number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        file = HashedFile(path, number, digest.hasher(), sync=self.sync)
-        return file, try_lock(number)
+            number, lock = self.locks.open_file(path, os.O_RDWR | os.O_CREAT)
+        file = HashedFile(path, number, digest.hasher(), sync=self.sync, lock=lock)
+        return file, lock is not None
 
     async def fill(
         self, file: HashedFile, descriptor: Descriptor, open_at: OpenBlob, on_bytes: OnBytes

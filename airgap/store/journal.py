@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from airgap.bundle.format import BundleManifest
 from airgap.bundle.journal import (
+    GIVEN_UP,
     Evidence,
     GoneName,
     ImportEntry,
@@ -132,6 +133,20 @@ class StoreJournal:
                 delete(schema.imports).where(_imports.id == entry.number)
             ),
         )
+
+    async def give_up(self, entry: ImportEntry) -> ImportEntry:
+        """Write down that an import will not go on; importing the bundle again takes it up."""
+
+        def act(connection: Connection) -> ImportEntry:
+            current = _one(connection, entry.number)
+            times = {**current.evidence["times"], GIVEN_UP: _moment(time.time())}
+            evidence = json.dumps({**current.evidence, "times": times})
+            connection.execute(
+                update(schema.imports).where(_imports.id == entry.number).values(evidence=evidence)
+            )
+            return _one(connection, entry.number)
+
+        return await transact(self.store, act)
 
     async def publish(
         self,
@@ -341,5 +356,9 @@ def _advance(
 
 def _timed(evidence: Evidence, before: Evidence, state: ImportState, now: float) -> Evidence:
     """Return the evidence with the time at which each state was reached."""
-    moment = datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")
-    return {**evidence, "times": {**before.get("times", {}), state.value: moment}}
+    reached = {step: at for step, at in before.get("times", {}).items() if step != GIVEN_UP}
+    return {**evidence, "times": {**reached, state.value: _moment(now)}}
+
+
+def _moment(now: float) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds")

@@ -15,7 +15,8 @@ from airgap.content.ports import TagMove
 from airgap.oci import media_types
 from airgap.store.changes import generation, set_generation
 from airgap.store.database import Database
-from airgap.store.durable import exclusive_lock, sync_folder, write_new_file
+from airgap.store.durable import sync_folder, write_new_file
+from airgap.store.locks import INDEX, Locks, exclusive
 from airgap.store.lookups import all_names
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
@@ -39,14 +40,16 @@ def index_document(names: Iterable[TagMove]) -> bytes:
 
 
 @contextmanager
-def index_update(places: Places, database: Database, *, sync: bool) -> Iterator[IndexUpdate]:
+def index_update(
+    places: Places, database: Database, locks: Locks, *, sync: bool
+) -> Iterator[IndexUpdate]:
     """Hold the right to write ``index.json``, and put the new one in place at the end.
 
     Whoever changes names raises ``layout_wanted`` in the same transaction; what was written last
     is ``layout_written``. A process killed in between leaves them different, and the next one
     writes. The lock keeps a slow process from writing older names over newer ones.
     """
-    with exclusive_lock(places.index_lock, patience=LOCK_PATIENCE):
+    with exclusive(locks, INDEX, patience=LOCK_PATIENCE) as lock:
         update = IndexUpdate(places, sync=sync)
         try:
             yield update
@@ -55,7 +58,7 @@ def index_update(places: Places, database: Database, *, sync: bool) -> Iterator[
                     update.staged.replace(places.index)
                     if sync:
                         sync_folder(places.root)
-                with database.writing() as connection:
+                with database.writing(lock) as connection:
                     set_generation(connection, "layout_written", update.generation)
         finally:
             if update.staged is not None:
@@ -90,9 +93,12 @@ class IndexUpdate:
         write_new_file(self.staged, content, sync=self._sync)
 
 
-def write_index(places: Places, database: Database, *, sync: bool) -> None:
+def write_index(places: Places, database: Database, locks: Locks, *, sync: bool) -> None:
     """Bring ``index.json`` up to the names in the catalog, unless it is so already."""
-    with index_update(places, database, sync=sync) as update, database.reading() as connection:
+    with (
+        index_update(places, database, locks, sync=sync) as update,
+        database.reading() as connection,
+    ):
         update.stage(connection)
 
 

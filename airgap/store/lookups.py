@@ -28,9 +28,11 @@ def repository_id(connection: Connection, repository: Repository) -> int | None:
     return found.scalar()
 
 
-def manifest_anywhere(connection: Connection, digest: Digest) -> Descriptor | None:
-    """Return the descriptor of a manifest, whatever it belongs to."""
-    return _descriptor(connection, schema.manifests.c.digest == digest)
+def resolved(connection: Connection, reference: Reference) -> Descriptor | None:
+    """Return the manifest that a tag of a repository, or a digest of any, stands for."""
+    if reference.digest is None:
+        return manifest_of(connection, reference)
+    return _descriptor(connection, schema.manifests.c.digest == reference.digest)
 
 
 def manifest_of(connection: Connection, reference: Reference) -> Descriptor | None:

@@ -2,7 +2,8 @@
 
 What makes a folder a store comes in this order, each step whole or not there: ``airgap/``, the
 catalog (its tables in one transaction), ``index.json``, ``oci-layout``. Opening finishes whatever
-of it is lacking.
+of it is lacking. Where the catalog is in a database of a server (``shared_catalog``), a file with
+the store's id comes before it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from sqlalchemy import Connection, inspect, select
 
 from airgap.errors import NoSpace, NotFound, NotPermitted, StoreUnusable
 from airgap.store import schema
+from airgap.store.address import DatabaseAddress
 from airgap.store.database import Database, insert_new, open_sqlite
-from airgap.store.durable import replace_file, shared_lock, sync_folder
+from airgap.store.durable import replace_file, sync_folder
 from airgap.store.layout import MARKER, write_index
+from airgap.store.locks import SWEEP, USE, FileLocks, Locks, shared
 from airgap.store.migrations import CATALOG
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
@@ -35,53 +38,81 @@ class OpenStore:
 
     places: Places
     database: Database
+    locks: Locks
     store_id: str
     writable: bool
     held: ExitStack
 
+    def require_writable(self) -> None:
+        """Refuse to write where the store can only be read.
 
-def open_store(path: Path, *, create: bool, sync: bool) -> OpenStore:
+        Raises:
+            NotPermitted: so it is.
+        """
+        if not self.writable:
+            raise NotPermitted(
+                str(self.places.root), "the store can only be read here", "see who owns its folder"
+            )
+
+
+def open_store(
+    path: Path, address: DatabaseAddress | None, *, create: bool, sync: bool
+) -> OpenStore:
     """Open the store in a folder; blocks.
 
     Args:
         path: the store's folder.
+        address: where its catalog is; None for a file in the folder.
         create: make a store where the folder is not there or empty.
         sync: make what is written survive a power cut.
 
     Raises:
         NotFound: there is nothing, and nothing is to be made.
         NotPermitted: a store cannot be made or read there.
-        StoreUnusable: it is a file, something else than a store, or another version's.
+        StoreUnusable: it is a file, something else than a store, another version's, or its catalog
+            is another store's.
+        Unreachable, AccessDenied: so is its database.
     """
     places = Places(path)
     with explained(path):
-        _check_place(places, create=create)
+        _check_place(places, create=create, shared_catalog=address is not None)
     writable = _is_writable(places)
     if writable:
         make_folders(places, sync=sync)
-    elif not places.catalog.exists():
+    elif not (places.catalog.exists() or places.elsewhere.exists()):
         raise NotPermitted(
             str(path), "a store cannot be made here", "see who may write to this folder"
         )
     with ExitStack() as stack:
-        if writable:
+        if address is None:
+            locks: Locks = FileLocks(places.locks)
             # A rebuild replaces the catalog's file, so it waits until nobody has it open.
-            stack.enter_context(shared_lock(places.use_lock))
-        database = open_sqlite(places.catalog, sync=sync, writable=writable)
-        stack.callback(database.close)
-        store_id = _check_catalog(places, database, writable=writable)
+            if writable:
+                stack.enter_context(shared(locks, USE))
+            database = open_sqlite(places.catalog, sync=sync, writable=writable)
+            stack.callback(database.close)
+        else:
+            # The driver is large, and a store on a disk never needs it.
+            from airgap.store.shared_catalog import open_shared  # noqa: PLC0415 - see above
+
+            database, locks = open_shared(places, address, stack, writable=writable, sync=sync)
+        store_id = check_catalog(places, database, locks, writable=writable)
         if writable:
             # A full disk must not keep anybody from freeing space; the next opening tries again.
             with suppress(NoSpace):
-                write_index(places, database, sync=sync)
+                write_index(places, database, locks, sync=sync)
             if not places.marker.exists():
                 replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
-        return OpenStore(places, database, store_id, writable, stack.pop_all())
+        return OpenStore(places, database, locks, store_id, writable, stack.pop_all())
 
 
-async def open_in_thread(path: Path, *, create: bool, sync: bool) -> OpenStore:
+async def open_in_thread(
+    path: Path, address: DatabaseAddress | None, *, create: bool, sync: bool
+) -> OpenStore:
     """Open a store without blocking; cancelling leaves nothing open."""
-    opening = asyncio.ensure_future(asyncio.to_thread(open_store, path, create=create, sync=sync))
+    opening = asyncio.ensure_future(
+        asyncio.to_thread(open_store, path, address, create=create, sync=sync)
+    )
     try:
         return await settled(opening)
     except asyncio.CancelledError:
@@ -90,13 +121,25 @@ async def open_in_thread(path: Path, *, create: bool, sync: bool) -> OpenStore:
         raise
 
 
-def _check_place(places: Places, *, create: bool) -> None:
+def _check_place(places: Places, *, create: bool, shared_catalog: bool) -> None:
     root = places.root
     if root.exists() and not root.is_dir():
         raise StoreUnusable(
             str(root), "is a file, and a store is a folder", "name another path with --store"
         )
-    if places.catalog.exists():
+    if shared_catalog and places.catalog.exists():
+        raise StoreUnusable(
+            str(root),
+            "has its catalog in its own folder, and the config names a database",
+            "`airgap store rebuild` moves it there; or take the database out of the config",
+        )
+    if not shared_catalog and places.elsewhere.exists():
+        raise StoreUnusable(
+            str(root),
+            "has its catalog in a database, and none is named",
+            "name it: store.database of the config, or $AIRGAP_DATABASE",
+        )
+    if places.catalog.exists() or places.elsewhere.exists():
         return
     if places.marker.exists() or places.index.exists():
         if places.own.exists():
@@ -144,13 +187,21 @@ def make_folders(places: Places, *, sync: bool) -> None:
                 sync_folder(folder)
 
 
-def _check_catalog(places: Places, database: Database, *, writable: bool) -> str:
+def check_catalog(places: Places, database: Database, locks: Locks, *, writable: bool) -> str:
+    """Make the catalog's tables where there are none, and bring old ones up to this version.
+
+    Returns:
+        The store's id.
+
+    Raises:
+        StoreUnusable: it is a newer version's, or cannot be made.
+    """
     with database.reading() as connection:
         has_tables = inspect(connection).has_table(schema.meta.name)
     if not has_tables:
         if not writable:
             raise StoreUnusable(str(places.root), "the store was never finished", "make it anew")
-        with shared_lock(places.sweep_lock), database.writing() as connection:
+        with shared(locks, SWEEP) as sweep, database.writing(sweep) as connection:
             create_tables(connection)
     with database.reading() as connection:
         rows = connection.execute(select(schema.meta.c.key, schema.meta.c.value))
@@ -158,17 +209,22 @@ def _check_catalog(places: Places, database: Database, *, writable: bool) -> str
     version = int(facts["schema_version"])
     CATALOG.refuse_newer(version, str(places.root), "catalog", "use another store")
     if version < schema.SCHEMA_VERSION and writable:
-        with shared_lock(places.sweep_lock), database.writing() as connection:
+        with shared(locks, SWEEP) as sweep, database.writing(sweep) as connection:
             CATALOG.migrate(connection)
     return str(facts["store_id"])
 
 
-def create_tables(connection: Connection) -> None:
-    """Make the catalog's tables and first facts, unless another process has just done so."""
+def create_tables(connection: Connection, store_id: str | None = None) -> None:
+    """Make the catalog's tables and first facts, unless another process has just done so.
+
+    Args:
+        connection: a transaction that writes.
+        store_id: the store's, where it has one.
+    """
     schema.metadata.create_all(connection)
     facts = {
         "schema_version": str(schema.SCHEMA_VERSION),
-        "store_id": str(uuid.uuid4()),
+        "store_id": store_id or str(uuid.uuid4()),
         "layout_wanted": "0",
         "layout_written": "0",
     }

@@ -21,12 +21,13 @@ class Places:
 
         STORE/oci-layout, index.json, blobs/<algorithm>/<hex>    an OCI image layout
         STORE/airgap/catalog.sqlite                              the catalog
+        STORE/airgap/catalog.postgresql                          or that it is in a database
         STORE/airgap/ingest/<algorithm>-<hex>.partial            a blob that can be resumed
         STORE/airgap/ingest/<uuid>.tmp                           any other unfinished file
         STORE/airgap/ingest/uploads/<id>, <id>.json              uploads of registry clients
         STORE/airgap/sessions/<uuid>                             locked by a running copy
         STORE/airgap/sessions/<uuid>.push                        how far back pushes reach
-        STORE/airgap/locks/{use,sweep,index}                        what processes exclude by
+        STORE/airgap/locks/{use,sweep,index,turn.*}            what processes exclude by
         STORE/airgap/trash/                                      on its way out
         STORE/airgap/quarantine/                                 damaged blobs, kept to look at
     """
@@ -55,7 +56,7 @@ class Places:
 
     @property
     def catalog(self) -> Path:
-        """The SQLite database."""
+        """The catalog, where it is a SQLite database."""
         return self.own / "catalog.sqlite"
 
     @property
@@ -84,19 +85,14 @@ class Places:
         return self.own / "quarantine"
 
     @property
-    def sweep_lock(self) -> Path:
-        """Shared while content is published; exclusive while content is taken out."""
-        return self.own / "locks" / "sweep"
+    def locks(self) -> Path:
+        """Files that processes exclude each other by, where the catalog is a file too."""
+        return self.own / "locks"
 
     @property
-    def index_lock(self) -> Path:
-        """Exclusive while ``index.json`` is written."""
-        return self.own / "locks" / "index"
-
-    @property
-    def use_lock(self) -> Path:
-        """Shared while a process has the store open; exclusive while its catalog is replaced."""
-        return self.own / "locks" / "use"
+    def elsewhere(self) -> Path:
+        """The file that says that the catalog is in a server's database; holds the store's id."""
+        return self.own / "catalog.postgresql"
 
     def folders(self) -> tuple[Path, ...]:
         """Return every folder that must be there, parents first."""
@@ -107,7 +103,7 @@ class Places:
             self.sessions,
             self.trash,
             self.quarantine,
-            self.sweep_lock.parent,
+            self.locks,
             self.blobs,
             self.blobs / "sha256",
             self.blobs / "sha512",

@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from airgap.store.durable import shared_lock, try_lock, write_new_file
+from airgap.store.durable import write_new_file
+from airgap.store.locks import SWEEP, Lock, Locks, shared
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.threads import Threads
@@ -32,17 +33,18 @@ _MAX_TEXT = 64
 class PushClaim:
     """One server's claim. Its methods block."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, locks: Locks) -> None:
         self._places = places
+        self._locks = locks
         self._path = places.sessions / f"{uuid.uuid4().hex}{SUFFIX}"
-        self._descriptor: int | None = None
+        self._lock: Lock | None = None
 
     def inherit(self) -> float | None:
         """Take over the claims of servers that are gone; return how far back they reach."""
         reached: list[float] = []
         with explained(self._places.sessions):
             for path in sorted(self._places.sessions.glob(f"*{SUFFIX}")):
-                began, alive = read_claim(path)
+                began, alive = read_claim(path, self._locks)
                 if began is None or alive:
                     continue
                 reached.append(began)
@@ -54,27 +56,23 @@ class PushClaim:
     def reach_back_to(self, began: float | None) -> None:
         """Keep what was put or relied on since ``began`` (seconds since 1970); None lets go."""
         if began is None:
-            if self._descriptor is not None:
+            if self._lock is not None:
                 self._path.unlink(missing_ok=True)
                 self.close()
             return
         temporary = self._places.temporary()
         # A collection that has looked around for claims already is waited for.
-        with shared_lock(self._places.sweep_lock):
+        with shared(self._locks, SWEEP):
             write_new_file(temporary, repr(began).encode("ascii"), sync=False)
             with explained(self._path):
-                descriptor = os.open(temporary, os.O_RDONLY | os.O_CLOEXEC)
                 # Locked before it has its name, so that nobody ever takes it for one left behind.
-                try_lock(descriptor)
-                temporary.replace(self._path)
-        self.close()
-        self._descriptor = descriptor
+                self._lock = self._locks.put_file(temporary, self._path, self._lock)
 
     def close(self) -> None:
         """Leave the claim to whoever serves the store next."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +93,34 @@ class StorePushClaim:
 
 
 @asynccontextmanager
-async def claim_for_pushes(places: Places, threads: Threads) -> AsyncIterator[StorePushClaim]:
+async def claim_for_pushes(
+    places: Places, locks: Locks, threads: Threads
+) -> AsyncIterator[StorePushClaim]:
     """Have a claim, which takes over those of servers that are gone, until the block ends."""
-    file = PushClaim(places)
+    file = PushClaim(places, locks)
     try:
         yield StorePushClaim(file, await threads.ask(file.inherit), threads)
     finally:
         await threads.ask(file.close)
 
 
-def read_claim(path: Path) -> tuple[float | None, bool]:
+def read_claim(path: Path, locks: Locks) -> tuple[float | None, bool]:
     """Return how far back a claim reaches, and whether its server is alive.
 
     The former is None where the claim stands no longer.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor, lock = locks.open_file(path, os.O_RDONLY)
     except FileNotFoundError:
         return None, False
+    alive = lock is None
     try:
-        alive = not try_lock(descriptor)
         fresh = os.fstat(descriptor).st_mtime > time.time() - HEIR_SECONDS
         text = os.read(descriptor, _MAX_TEXT)
     finally:
         os.close(descriptor)
+        if lock is not None:
+            lock.release()
     if not (alive or fresh):
         return None, False
     try:

@@ -19,12 +19,14 @@ from airgap.oci.digest import Digest
 from airgap.oci.json_object import JsonObject
 from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest, parse_manifest
 from airgap.oci.reference import Reference, Repository, is_tag
+from airgap.store.address import DatabaseAddress
 from airgap.store.carry_over import carry_over_history
 from airgap.store.changes import Change, Member, apply_changes, mark_layout_stale, move_tags
 from airgap.store.collection import blob_files, digest_of_file
 from airgap.store.database import chunks, open_sqlite
-from airgap.store.durable import exclusive_lock, replace_file, sync_folder
+from airgap.store.durable import replace_file, sync_folder
 from airgap.store.layout import IMAGE_NAME, MARKER, REF_NAME, write_index
+from airgap.store.locks import USE, FileLocks, exclusive
 from airgap.store.opening import create_tables, make_folders
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
@@ -59,7 +61,11 @@ class RebuildReport:
 
 
 async def rebuild_catalog(
-    path: Path, *, repository: Repository | None = None, sync: bool = True
+    path: Path,
+    address: DatabaseAddress | None = None,
+    *,
+    repository: Repository | None = None,
+    sync: bool = True,
 ) -> RebuildReport:
     """Make a new catalog from ``index.json`` and the content beside it.
 
@@ -67,6 +73,8 @@ async def rebuild_catalog(
 
     Args:
         path: a store, or any OCI image layout, which becomes a store.
+        address: the database that the catalog is to be in; None for a file in the folder. A
+            catalog in the folder moves into the database, with its ledger and its journal.
         repository: where entries belong that are named by a tag alone, as other programs do.
         sync: make it survive a power cut.
 
@@ -77,12 +85,14 @@ async def rebuild_catalog(
     """
     threads = Threads()
     try:
-        return await threads.on_files(_rebuild, Places(path), repository, sync=sync)
+        return await threads.on_files(_rebuild, Places(path), address, repository, sync=sync)
     finally:
         threads.close()
 
 
-def _rebuild(places: Places, repository: Repository | None, *, sync: bool) -> RebuildReport:
+def _rebuild(
+    places: Places, address: DatabaseAddress | None, repository: Repository | None, *, sync: bool
+) -> RebuildReport:
     if not places.root.exists():
         raise NotFound(str(places.root), "there is no such folder")
     if not places.index.is_file() and not places.marker.is_file():
@@ -91,16 +101,42 @@ def _rebuild(places: Places, repository: Repository | None, *, sync: bool) -> Re
             "is no OCI image layout: it has neither oci-layout nor index.json",
             "name the folder of a store",
         )
+    if address is None and places.elsewhere.exists():
+        raise StoreUnusable(
+            str(places.root),
+            "has its catalog in a database, and none is named",
+            "name it (store.database of the config, or $AIRGAP_DATABASE); where it is gone for "
+            f"good, remove {places.elsewhere}",
+        )
     make_folders(places, sync=sync)
     report = RebuildReport()
+    if address is None:
+        _rebuild_file(places, repository, report, sync=sync)
+    else:
+        # The driver is large, and a store on a disk never needs it.
+        from airgap.store.shared_rebuild import rebuild_shared  # noqa: PLC0415 - see above
+
+        def fill_from_layout(connection: Connection) -> None:
+            fill(connection, places, repository, report)
+
+        report.history = rebuild_shared(places, address, fill_from_layout, sync=sync)
+    if not places.marker.exists():
+        replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
+    return report
+
+
+def _rebuild_file(
+    places: Places, repository: Repository | None, report: RebuildReport, *, sync: bool
+) -> None:
+    locks = FileLocks(places.locks)
     new = places.catalog.with_name(f"{places.catalog.name}.new")
-    with exclusive_lock(places.use_lock, patience=PATIENCE):
+    with exclusive(locks, USE, patience=PATIENCE):
         _remove_database(new)
         database = open_sqlite(new, sync=sync, writable=True)
         try:
             with database.writing() as connection:
                 create_tables(connection)
-                _fill(connection, places, repository, report)
+                fill(connection, places, repository, report)
                 report.history = carry_over_history(connection, places.catalog)
         except BaseException:
             database.close()
@@ -114,12 +150,9 @@ def _rebuild(places: Places, repository: Repository | None, *, sync: bool) -> Re
                 sync_folder(places.own)
         database = open_sqlite(places.catalog, sync=sync, writable=True)
         try:
-            write_index(places, database, sync=sync)
+            write_index(places, database, locks, sync=sync)
         finally:
             database.close()
-        if not places.marker.exists():
-            replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
-    return report
 
 
 def _remove_database(path: Path) -> None:
@@ -127,9 +160,10 @@ def _remove_database(path: Path) -> None:
         path.with_name(name).unlink(missing_ok=True)
 
 
-def _fill(
+def fill(
     connection: Connection, places: Places, repository: Repository | None, report: RebuildReport
 ) -> None:
+    """Write into an empty catalog what the layout says."""
     now = time.time()
     entries = list(_index_entries(places, report))
     announced = {descriptor.digest: descriptor.media_type for descriptor, _ in entries}

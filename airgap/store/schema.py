@@ -1,4 +1,4 @@
-"""The catalog's tables (SQLAlchemy Core; nothing here is particular to SQLite)."""
+"""The catalog's tables (SQLAlchemy Core), for SQLite and for PostgreSQL."""
 
 from __future__ import annotations
 
@@ -21,10 +21,18 @@ from sqlalchemy import (
 SCHEMA_VERSION = 4
 """Raised with every change that an older program could not work with."""
 
-_CHANNEL = String(128)
-_BUNDLE_ID = String(128)
-_DIGEST = String(135)  # "sha512:" and 128 digits
-_NAME = String(255)
+# PostgreSQL would order by the rules of some language, and refuse what is longer than announced;
+# SQLite orders by bytes, and takes lengths as hints.
+_BYTEWISE = Text(collation="C")
+
+_CHANNEL = String(128).with_variant(_BYTEWISE, "postgresql")
+_BUNDLE_ID = String(128).with_variant(_BYTEWISE, "postgresql")
+_DIGEST = String(135).with_variant(_BYTEWISE, "postgresql")  # "sha512:" and 128 digits
+_NAME = String(255).with_variant(_BYTEWISE, "postgresql")
+_LONG_NAME = Text().with_variant(_BYTEWISE, "postgresql")
+
+DIGEST = _DIGEST
+"""The type of digests, for queries that bring some along."""
 
 metadata = MetaData()
 
@@ -176,7 +184,7 @@ delivered_names = Table(
     "delivered_names",
     metadata,
     Column("channel", _CHANNEL, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("name", _LONG_NAME, primary_key=True),
     Column("since", Integer, primary_key=True),
     Column("until", Integer),
     Column("digest", _DIGEST, nullable=False),
@@ -202,7 +210,7 @@ received_names = Table(
     "received_names",
     metadata,
     Column("channel", _CHANNEL, primary_key=True),
-    Column("name", Text, primary_key=True),
+    Column("name", _LONG_NAME, primary_key=True),
     Column("digest", _DIGEST, nullable=False),
     sqlite_with_rowid=False,
 )
@@ -227,8 +235,8 @@ imports = Table(
 pushes = Table(
     "pushes",
     metadata,
-    Column("source", Text, primary_key=True),
-    Column("target", Text, primary_key=True),
+    Column("source", _LONG_NAME, primary_key=True),
+    Column("target", _LONG_NAME, primary_key=True),
     Column("pushed", Double, nullable=False),
     sqlite_with_rowid=False,
 )

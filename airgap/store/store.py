@@ -21,13 +21,14 @@ from sqlalchemy import Connection
 
 from airgap.content.plan import CopyPlan
 from airgap.content.ports import BlobReader, OnBytes, OpenBlob, TagMove
-from airgap.errors import ContentMismatch, NotFound, NotPermitted
+from airgap.errors import ContentMismatch, NotFound
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.manifest import MAX_MANIFEST_SIZE, Manifest
 from airgap.oci.platform_filter import Platforms
 from airgap.oci.reference import Reference, Repository
 from airgap.store import graph, lookups, removal
+from airgap.store.address import DatabaseAddress
 from airgap.store.changes import Change, Member, move_tags
 from airgap.store.committer import Committer, Operation, SmallFile, StagedFile
 from airgap.store.durable import free_bytes
@@ -51,6 +52,7 @@ class Store:
     Attributes:
         places: the paths of its parts.
         database: its catalog.
+        locks: what its users exclude each other by.
         threads: where its blocking work is done.
         session: its claim on content, see :meth:`writing`.
         store_id: an id that the store keeps for life.
@@ -60,29 +62,37 @@ class Store:
 
     def __init__(self, found: OpenStore, *, sync: bool, long_lived: bool) -> None:
         self.places = found.places
-        self.database = found.database
+        self.database, self.locks = found.database, found.locks
         self.store_id = found.store_id
         self.writable = found.writable
+        self.require_writable = found.require_writable
         self._held = found.held
         self.sync = sync
         self.threads = Threads()
-        self.session = Session(found.places)
+        self.session = Session(found.places, found.locks)
         self._claims_by_itself = not long_lived
-        self._committer = Committer(found.places, found.database, sync=sync)
+        self._committer = Committer(found, self.session, sync=sync)
         self._publisher = Publisher(self._committer, may_defer=not long_lived)
         self._commit = self._publisher.commit
-        self._intake = Intake(found.places, self.threads, sync)
-        self._uploads = Uploads(found.places, self.threads, self._publish_upload, sync=sync)
+        self._intake = Intake(found.places, self.threads, found.locks, sync)
+        self._uploads = Uploads(found, self.threads, self._publish_upload, sync=sync)
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, path: Path, *, create: bool = False, sync: bool = True, long_lived: bool = False
+        cls,
+        path: Path,
+        address: DatabaseAddress | None = None,
+        *,
+        create: bool = False,
+        sync: bool = True,
+        long_lived: bool = False,
     ) -> AsyncIterator[Self]:
         """Open the store in a folder.
 
         Args:
             path: the store's folder.
+            address: where its catalog is; None for a file in the folder.
             create: make a store where the folder is not there or empty.
             sync: make what is written survive a power cut before it is called done.
             long_lived: the program runs for long and serves others. Without it everything that is
@@ -90,11 +100,9 @@ class Store:
                 of collection is over, unless it is within :meth:`writing`.
 
         Raises:
-            NotFound: there is no store.
-            NotPermitted: the folder cannot be read, or a store cannot be made there.
-            StoreUnusable: it is a file, something else than a store, or another version's.
+            AirgapError: as ``open_store``.
         """
-        found = await open_in_thread(path, create=create, sync=sync)
+        found = await open_in_thread(path, address, create=create, sync=sync)
         store = cls(found, sync=sync, long_lived=long_lived)
         try:
             yield store
@@ -112,7 +120,7 @@ class Store:
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[None]:
         """Keep all that is put or relied on from now on from being collected until the end."""
-        self._require_writable()
+        self.require_writable()
         await self.threads.ask(self.session.begin)
         try:
             yield
@@ -121,8 +129,8 @@ class Store:
 
     def push_claim(self) -> AbstractAsyncContextManager[StorePushClaim]:
         """Have a claim for unfinished pushes of a server's clients, see ``KeepsForPushes``."""
-        self._require_writable()
-        return claim_for_pushes(self.places, self.threads)
+        self.require_writable()
+        return claim_for_pushes(self.places, self.locks, self.threads)
 
     async def settle(self) -> None:
         """Wait until all that was put is on disk and in the catalog."""
@@ -132,10 +140,7 @@ class Store:
 
     async def resolve(self, reference: Reference) -> Descriptor:
         """Return what a tag of a repository, or a digest of any, stands for."""
-        if reference.digest is not None:
-            found = await self._ask(lookups.manifest_anywhere, reference.digest)
-        else:
-            found = await self._ask(lookups.manifest_of, reference)
+        found = await self._ask(lookups.resolved, reference)
         if found is None:
             raise NotFound(
                 str(reference), "is not in the store", "see what is with `airgap images`"
@@ -361,12 +366,11 @@ class Store:
     # What the above share
 
     async def _remove(self, remove: removal.Remove, repository: Repository, name: str) -> bool:
-        self._require_writable()
+        self.require_writable()
 
-        def act(connection: Connection, _: frozenset[Digest]) -> bool:
-            return remove(connection, repository, name)
-
-        return await self._commit(Operation(Change(), act=act, renames=True))
+        return await self._commit(
+            Operation(Change(), act=lambda c, _: remove(c, repository, name), renames=True)
+        )
 
     async def _publish_upload(self, repository: Repository, file: StagedFile, size: int) -> None:
         change = Change(added=((file.digest, size),), members=(Member(repository, file.digest),))
@@ -379,15 +383,9 @@ class Store:
 
     async def _claim(self, *, required: bool = False) -> None:
         if required:
-            self._require_writable()
+            self.require_writable()
         if self._claims_by_itself and self.writable and not self.session.is_live:
             await self.threads.ask(self.session.begin)
-
-    def _require_writable(self) -> None:
-        if not self.writable:
-            raise NotPermitted(
-                str(self.places.root), "the store can only be read here", "see who owns its folder"
-            )
 
     async def _ask(
         self,

@@ -7,9 +7,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from airgap.errors import NotPermitted
-from airgap.store.durable import shared_lock
 from airgap.store.layout import index_update
+from airgap.store.locks import SWEEP, shared
 from airgap.store.store import Store
 
 Result = TypeVar("Result")
@@ -38,19 +37,17 @@ async def transact(store: Store, act: Act[Result], *, renames: bool = False) -> 
     Raises:
         NotPermitted: the store can only be read.
     """
-    if not store.writable:
-        raise NotPermitted(
-            str(store.places.root), "the store can only be read here", "see who owns its folder"
-        )
+    store.require_writable()
     await store.settle()
 
     def run() -> Result:
-        with shared_lock(store.places.sweep_lock):
+        with shared(store.locks, SWEEP) as sweep:
+            under = (sweep, *store.session.locks)
             if not renames:
-                with store.database.writing() as connection:
+                with store.database.writing(*under) as connection:
                     return act(connection)
-            with index_update(store.places, store.database, sync=store.sync) as index:
-                with store.database.writing() as connection:
+            with index_update(store.places, store.database, store.locks, sync=store.sync) as index:
+                with store.database.writing(*under) as connection:
                     result = act(connection)
                     index.stage(connection)
                 return result

@@ -19,8 +19,10 @@ from airgap.oci.digest import Digest
 from airgap.oci.json_object import JsonObject
 from airgap.oci.reference import Repository
 from airgap.store.committer import StagedFile
-from airgap.store.durable import replace_file, try_lock
+from airgap.store.durable import replace_file
 from airgap.store.hashed_file import HashedFile
+from airgap.store.locks import Locks
+from airgap.store.opening import OpenStore
 from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.pump import Pump
@@ -115,10 +117,11 @@ class StoreUpload:
 class Uploads:
     """All uploads of one store. Methods that are not coroutines block."""
 
-    def __init__(self, places: Places, threads: Threads, publish: Publish, *, sync: bool) -> None:
+    def __init__(self, found: OpenStore, threads: Threads, publish: Publish, *, sync: bool) -> None:
         self.threads = threads
         self.publish = publish
-        self._places = places
+        self._places = found.places
+        self._locks = found.locks
         self._sync = sync
         # Hashers of uploads that were let go of: a few hundred bytes each, and the oldest of too
         # many is forgotten, which costs reading its file again.
@@ -147,7 +150,7 @@ class Uploads:
 
     async def expire(self, older_than: float) -> int:
         """Throw away uploads untouched for ``older_than`` seconds; return how many."""
-        return await self.threads.on_files(expire_uploads, self._places, older_than)
+        return await self.threads.on_files(expire_uploads, self._places, self._locks, older_than)
 
     def _begin(self, upload_id: str, repository: Repository, algorithm: str) -> StoreUpload:
         note = {"domain": repository.domain, "path": repository.path, "algorithm": algorithm}
@@ -175,10 +178,10 @@ class Uploads:
     def _open(self, upload_id: str, algorithm: str, flags: int) -> HashedFile:
         path = self._places.uploads / upload_id
         with explained(path):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o666)
+            descriptor, lock = self._locks.open_file(path, os.O_RDWR | flags)
         hasher = Digest.of(b"", algorithm).hasher()
-        file = HashedFile(path, descriptor, hasher, sync=self._sync)
-        if not try_lock(descriptor):
+        file = HashedFile(path, descriptor, hasher, sync=self._sync, lock=lock)
+        if lock is None:
             file.close()
             raise Refused(
                 f"upload {upload_id}",
@@ -211,7 +214,7 @@ class Uploads:
         return self._places.uploads / f"{upload_id}.json"
 
 
-def expire_uploads(places: Places, older_than: float) -> int:
+def expire_uploads(places: Places, locks: Locks, older_than: float) -> int:
     """Remove uploads that nobody has open or has touched for ``older_than`` seconds.
 
     Returns:
@@ -223,7 +226,7 @@ def expire_uploads(places: Places, older_than: float) -> int:
         for note in sorted(places.uploads.glob("*.json")):
             data = note.with_suffix("")
             try:
-                descriptor = os.open(data, os.O_RDWR | os.O_CLOEXEC)
+                descriptor, lock = locks.open_file(data, os.O_RDWR)
             except FileNotFoundError:
                 # An upload that was killed while it began or ended, or one that ends right now.
                 with suppress(FileNotFoundError):
@@ -231,10 +234,12 @@ def expire_uploads(places: Places, older_than: float) -> int:
                         note.unlink()
                 continue
             try:
-                if os.fstat(descriptor).st_mtime <= deadline and try_lock(descriptor):
+                if os.fstat(descriptor).st_mtime <= deadline and lock is not None:
                     data.unlink(missing_ok=True)
                     note.unlink(missing_ok=True)
                     expired += 1
             finally:
                 os.close(descriptor)
+                if lock is not None:
+                    lock.release()
     return expired

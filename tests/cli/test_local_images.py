@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from airgap.store.collection import GcRules
-from airgap.store.durable import shared_lock
+from airgap.store.locks import SWEEP, shared
 from airgap.store.store import Store
 from airgap.usecases.remove_images import remove_images
 from tests.archive.moving import write_archive
@@ -143,7 +143,7 @@ async def test_names_go_although_another_process_is_publishing(store: Path) -> N
     """What cannot be freed now is said; the removal itself has gone through."""
     rules = GcRules(patience=0)
     async with Store.open(store) as opened:
-        with shared_lock(opened.places.sweep_lock):
+        with shared(opened.locks, SWEEP):
             report = await remove_images(["app:1"], opened, rules=rules)
     assert report.deleted == (_id(APP),)
     assert report.busy is not None

@@ -91,7 +91,11 @@ async def test_jobs_wait_for_somebody_at_a_terminal_and_he_is_told_of_them(
     """One lock for both."""
     app = connected.configure(TIDY)
     surroundings = connected.surroundings()
-    async with turn(app.store_path, "collect"), opened_daemon(surroundings, app) as daemon:
+    async with (
+        app.open_store(create=True) as store,
+        turn(store, "collect"),
+        opened_daemon(surroundings, app) as daemon,
+    ):
         waiting = asyncio.create_task(daemon.run_once(["tidy"]))
         await begun(daemon, "tidy")
         assert not waiting.done()
@@ -100,7 +104,7 @@ async def test_jobs_wait_for_somebody_at_a_terminal_and_he_is_told_of_them(
     async with scripted_registry() as registry:
         registry.add("team/app:1", small_image(1))
         app = connected.configure(f"mirror: ['{registry.host}/team/app:1']\n")
-        async with turn(app.store_path, "mirror"):
+        async with app.open_store() as store, turn(store, "mirror"):
             with pytest.raises(Busy):
                 await mirror_configured(app)
         assert (await mirror_configured(app)).error() is None

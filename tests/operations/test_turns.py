@@ -134,7 +134,7 @@ async def test_no_two_pushes_into_several_registries_wait_for_each_other(place: 
 async def test_collecting_by_hand_takes_its_turn(place: Place) -> None:
     """Only looking does not."""
     words = ("store", "gc", "--store", str(place.store))
-    async with turn(place.store, "collect"):
+    async with Store.open(place.store) as store, turn(store, "collect"):
         assert (await airgap(*words)).code == BUSY
         assert (await airgap(*words, "--dry-run")).code == 0
     assert (await airgap(*words)).code == 0

@@ -18,8 +18,8 @@ from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.platform_filter import ALL_PLATFORMS
 from airgap.store.collection import GcRules, collect_garbage
-from airgap.store.durable import shared_lock
 from airgap.store.fsck import check_store
+from airgap.store.locks import SWEEP, shared
 from airgap.store.store import Store
 from tests.content.conformance import (
     LARGE,
@@ -189,7 +189,7 @@ async def test_stray_and_stale_files_go(store: Store) -> None:
 
 async def test_a_busy_store_is_not_waited_for_for_ever(store: Store) -> None:
     """Where another process is publishing all the time, collection gives up and says so."""
-    with shared_lock(store.places.sweep_lock), pytest.raises(StoreUnusable, match="another"):
+    with shared(store.locks, SWEEP), pytest.raises(StoreUnusable, match="another"):
         await collect_garbage(store, GcRules(patience=0.05))
 
 
