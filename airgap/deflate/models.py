@@ -86,6 +86,15 @@ def _klauspost(level: int, generation: int, pieces: int) -> Released:
     )
 
 
+_LEVELS = (6, 9, 1, 5, 7, 4, 8, 3, 2)
+"""Of zlib and those like it, the likeliest first."""
+
+_ZLIB_SYSTEMS = (_UNIX, _UNKNOWN, 0)
+"""zlib itself writes the first; Python's gzip the second, and Java, by its version, the others."""
+
+_PIGZ_MODES = {"pigz": 0, "pigz-single": 1, "pigz-independent": 2}
+
+
 # The likeliest come first; of those that a header speaks for equally, too.
 _RELEASED: Mapping[str, Released] = MappingProxyType(
     {
@@ -103,6 +112,25 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
             f"klauspost-{version}:{level}": _klauspost(level, generation, 0)
             for level in (6, 5)
             for version, generation in sorted(_KLAUSPOST_GENERATIONS.items(), reverse=True)
+        },
+        **{
+            f"zlib:{level}": Released("zlib_plain", "Zlib", (level,), _ZLIB_SYSTEMS, _flags(level))
+            for level in _LEVELS
+        },
+        **{
+            f"gzip:{level}": Released("gnu_gzip", "GnuGzip", (level,), (_UNIX,), _flags(level))
+            for level in _LEVELS
+        },
+        **{
+            f"{name}:{level}": Released("pigz", "Pigz", (level, mode), (_UNIX,), _flags(level))
+            for name, mode in _PIGZ_MODES.items()
+            for level in _LEVELS
+        },
+        **{
+            f"zlib:{level}:9": Released(
+                "zlib_plain", "Zlib", (level, 9), _ZLIB_SYSTEMS, _flags(level)
+            )
+            for level in _LEVELS
         },
     }
 )

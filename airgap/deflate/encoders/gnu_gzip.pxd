@@ -3,7 +3,7 @@ cimport cython
 from airgap.deflate.encoders.zlib_plain cimport Zlib
 
 cdef int MAX_DISTANCES, MAX_MATCH, MIN_MATCH, WINDOW
-cdef int _FAR, _LOOKAHEAD, _MAX_DISTANCE, _TOKENS_A_GUESS
+cdef int _FAR, _LOOKAHEAD, _MAX_DISTANCE, _TOKENS_A_GUESS, _TOO_FAR
 
 cdef class GnuGzip(Zlib):
     cdef int guesses

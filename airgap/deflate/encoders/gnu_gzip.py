@@ -22,6 +22,7 @@ _MOST_TOKENS = (1 << 15) - 1
 _FIRST_GUESSING_LEVEL = 3
 _TOKENS_A_GUESS = 1 << 12
 _FAR = 0xFFFF
+_TOO_FAR = 4096
 
 
 class GnuGzip(Zlib):
@@ -122,6 +123,8 @@ class GnuGzip(Zlib):
             place -= self.links[place & (WINDOW - 1)] & _FAR
             depth -= 1
         best = min(best, room)
+        if best == MIN_MATCH and self.every and position - found > _TOO_FAR:
+            return 0
         return (best << 16) | (position - found) if found >= 0 and best > least else 0
 
     def byte_at(self, position: int) -> int:

@@ -3,7 +3,8 @@ cimport cython
 from airgap.deflate.model cimport Model
 
 cdef int MAX_MATCH, MIN_MATCH, WINDOW
-cdef int _MAX_DISTANCE, _NEVER, _AWAY, _FAR
+cdef int _MAX_DISTANCE, _NEVER, _AWAY, _FAR, _FOURS, _FOUR_BITS
+cdef unsigned int _MULTIPLIER
 cdef long long _LOW
 
 cdef class Chains(Model):
@@ -18,23 +19,36 @@ cdef class Chains(Model):
     cdef int mask
     cdef long long[::1] heads
     cdef unsigned int[::1] links
+    cdef int[::1] four_heads
+    cdef unsigned short[::1] four_links
+    cdef unsigned int[::1] spare
 
     @cython.locals(place=cython.int, entry=cython.longlong)
     cdef int slide(self, int distance) except -1 nogil
 
     @cython.locals(place=cython.int)
+    cdef int turn(self, int distance) except -1 nogil
+
+    @cython.locals(place=cython.int)
     cdef int forget(self, int position) except -1 nogil
 
-    @cython.locals(
-        position=cython.int, sum_of_three=cython.int, entry=cython.longlong,
-        distance=cython.int, rank=cython.longlong,
-    )
+    @cython.locals(position=cython.int, value=cython.int)
     cdef int insert(self, int last) except -1 nogil
 
+    @cython.final
+    @cython.locals(entry=cython.longlong, distance=cython.longlong, rank=cython.longlong)
+    cdef inline int link(self, int position, int place) except -1 nogil
+
+    @cython.final
     @cython.locals(
-        most=cython.int, link=cython.uint, rank=cython.int, place=cython.int, depth=cython.int,
-        nice=cython.int, limit=cython.int, best=cython.int, found=cython.int, ahead=cython.int,
-        left=cython.int, other=cython.int, first=cython.int, second=cython.int, tail=cython.int,
-        before=cython.int, length=cython.int, walked=cython.int,
+        position=cython.int, four=cython.uint, three=cython.int, byte=cython.int, place=cython.int,
+        distance=cython.int,
     )
-    cdef int find(self, int position, int least) except -1 nogil
+    cdef int insert_twice(self, int last) except -1 nogil
+
+    @cython.final
+    @cython.locals(
+        most=cython.int, nice=cython.int, place=cython.int, left=cython.int, limit=cython.int,
+        best=cython.int, found=cython.int, length=cython.int,
+    )
+    cdef int walk(self, int position, int least) except -1 nogil

@@ -1,12 +1,13 @@
-"""The search of zlib, GNU gzip and pigz for matches: hash chains, walked for a limited while.
+"""The hash chains of zlib, GNU gzip and pigz.
 
 An encoder of this family hashes the three bytes at every position it inserts, chains positions of
-one hash, latest first, and looks at no more than so many of them (``longest_match`` in
+one hash, latest first, and looks at no more than so many of them (``longest_match`` in zlib's
 ``deflate.c``); other strings of the same hash count as well. The match found is the longest, of
-equal ones the nearest. Where an encoder inserts every position, the same match is found here with
-fewer steps: a longer match than the best so far must also have the three bytes that end where it
-gets longer, so the chain of those is walked if it leads farther away; each position's *rank* in its
-chain tells whether the encoder's own walk would have come that far.
+equal ones the nearest.
+
+Besides, where every position is inserted, there are chains of four bytes, which no encoder has;
+with a position's *rank* in its chain of three they find the same match in fewer steps: see
+:mod:`airgap.deflate.encoders.zlib_search`.
 
 Compiled by ``zlib_chains.pxd`` where a compiler is at hand; runs as it stands everywhere.
 """
@@ -24,6 +25,9 @@ _NEVER = 1 << 30
 _AWAY = 1 << 17
 _FAR = 0xFFFF
 _LOW = 0xFFFFFFFF
+_FOUR_BITS = 16
+_FOURS = 1 << _FOUR_BITS
+_MULTIPLIER = 506_832_829
 
 
 class Chains(Model):
@@ -36,8 +40,15 @@ class Chains(Model):
         depth: how many positions of a chain are looked at.
         good: matches of this length and more make the search for a better one a quarter as deep.
         nice: a match of this length ends the search.
-        every: 1 where every position is inserted.
-        inserted: every position before it has been inserted, or never will be.
+        every: 1 where every position is inserted, and there are chains of four bytes, too.
+        inserted: every position before it has been inserted, or never will be; chains of four
+            bytes lack the last of them.
+        heads: by hash of three bytes, the latest position (plus _AWAY; 0 for none), and in the
+            upper half its rank.
+        links: by position, the distance to the one before in its chain of three bytes, and in the
+            upper half its rank.
+        four_heads: by hash of four bytes, the latest position (plus _AWAY; 0 for none).
+        four_links: by position, the distance to the one before in its chain of four bytes.
     """
 
     def __init__(self, memory: int) -> None:
@@ -52,10 +63,11 @@ class Chains(Model):
         self.inserted = 0
         self.shift = (memory + 7 + MIN_MATCH - 1) // MIN_MATCH
         self.mask = (1 << (memory + 7)) - 1
-        # By hash: the latest position (plus _AWAY; 0 for none) and, in the upper half, its rank.
         self.heads = array("q", bytes(8 * (self.mask + 1)))
-        # By position: the distance to the one before in its chain, and in the upper half its rank.
         self.links = array("I", bytes(4 * WINDOW))
+        self.four_heads = array("i", bytes(4 * _FOURS))
+        self.four_links = array("H", bytes(2 * WINDOW))
+        self.spare = array("I", bytes(4 * WINDOW))
 
     def restart(self) -> int:
         """Empty the chains, and stand at the start of a new stream."""
@@ -68,10 +80,11 @@ class Chains(Model):
         """Every position has become smaller by ``distance``."""
         for place in range(self.mask + 1):
             entry = self.heads[place]
-            if (entry & _LOW) > distance:
-                self.heads[place] = entry - distance
-            else:
-                self.heads[place] = 0
+            self.heads[place] = entry - distance if (entry & _LOW) > distance else 0
+        if self.every:
+            for place in range(_FOURS):
+                self.four_heads[place] = max(self.four_heads[place] - distance, 0)
+        self.turn(distance & (WINDOW - 1))
         self.inserted -= distance
         if self.stop != _NEVER:
             self.stop -= distance
@@ -81,131 +94,110 @@ class Chains(Model):
             self.origin += WINDOW
         return 0
 
+    def turn(self, distance: int) -> int:
+        """Move what is kept by position, modulo the window's size, back by ``distance``."""
+        for place in range(WINDOW):
+            self.spare[place] = self.links[(place + distance) & (WINDOW - 1)]
+        for place in range(WINDOW):
+            self.links[place] = self.spare[place]
+        if self.every:
+            for place in range(WINDOW):
+                self.spare[place] = self.four_links[(place + distance) & (WINDOW - 1)]
+            for place in range(WINDOW):
+                self.four_links[place] = self.spare[place]
+        return 0
+
     def forget(self, position: int) -> int:
         """Empty the chains; the next position to be inserted is ``position``."""
         for place in range(self.mask + 1):
             self.heads[place] = 0
+        if self.every:
+            for place in range(_FOURS):
+                self.four_heads[place] = 0
         self.inserted = position
         return 0
 
     def insert(self, last: int) -> int:
         """Insert every position up to ``last`` at which the encoder sees three bytes."""
+        last = min(last, min(self.end, self.stop) - MIN_MATCH)
+        if self.every:
+            return self.insert_twice(last)
         position = self.inserted
-        last = min(last, self.end - MIN_MATCH)
-        last = min(last, self.stop - MIN_MATCH)
+        while position <= last:
+            value = (self.data[position] << 2 * self.shift) ^ (
+                self.data[position + 1] << self.shift
+            )
+            self.link(position, (value ^ self.data[position + 2]) & self.mask)
+            position += 1
+        self.inserted = max(self.inserted, position)
+        return 0
+
+    def link(self, position: int, place: int) -> int:
+        """Put a position before the others of the same hash of three bytes, which is ``place``."""
+        entry = self.heads[place]
+        distance = min(position + _AWAY - (entry & _LOW), _FAR)
+        rank = ((entry >> 32) + 1) & _FAR
+        self.heads[place] = (rank << 32) | (position + _AWAY)
+        self.links[position & (WINDOW - 1)] = (rank << 16) | distance
+        return 0
+
+    def insert_twice(self, last: int) -> int:
+        """Insert every position up to ``last``, and all but the last one by four bytes as well."""
+        position = self.inserted
         if position > last:
             return 0
-        sum_of_three = (self.data[position] << self.shift) ^ self.data[position + 1]
+        four = self.data[position - 1] if position > 0 else 0
+        four = (four << 16) | (self.data[position] << 8) | self.data[position + 1]
+        three = (self.data[position] << self.shift) ^ self.data[position + 1]
         while position <= last:
-            sum_of_three = ((sum_of_three << self.shift) ^ self.data[position + 2]) & self.mask
-            entry = self.heads[sum_of_three]
-            distance = position + _AWAY - (entry & _LOW)
-            distance = min(distance, _FAR)
-            rank = ((entry >> 32) + 1) & 0xFFFF
-            self.heads[sum_of_three] = (rank << 32) | (position + _AWAY)
-            self.links[position & (WINDOW - 1)] = (rank << 16) | distance
+            byte = self.data[position + 2]
+            three = ((three << self.shift) ^ byte) & self.mask
+            four = ((four << 8) | byte) & _LOW
+            self.link(position, three)
+            if position > 0:
+                place = ((four * _MULTIPLIER) & _LOW) >> (32 - _FOUR_BITS)
+                distance = position - 1 + _AWAY - self.four_heads[place]
+                self.four_heads[place] = position - 1 + _AWAY
+                self.four_links[(position - 1) & (WINDOW - 1)] = min(distance, _FAR)
             position += 1
         self.inserted = position
         return 0
 
-    def find(self, position: int, least: int) -> int:  # noqa: C901, PLR0912, PLR0915 - hot
+    def walk(self, position: int, least: int) -> int:
         """Give the token of the match that the encoder finds, longer than ``least``; 0 for none.
 
         ``least`` is 2, or the length of the match that this one must beat.
         """
-        most = (min(self.end, self.stop)) - position
+        most = min(self.end, self.stop) - position
         # With no more room than the match to beat has, there is nothing to look for.
         if most < MIN_MATCH or least >= most:
             return 0
         most = min(most, MAX_MATCH)
-        if self.inserted <= position:
-            self.insert(position)
-        link = self.links[position & (WINDOW - 1)]
-        rank = link >> 16
-        place = position - (link & _FAR)
-        if place < position - _MAX_DISTANCE or place <= self.origin:
-            return 0
-        depth = self.depth
-        if least >= self.good:
-            depth >>= 2
-        nice = self.nice
-        nice = min(nice, most)
-        limit = position - _MAX_DISTANCE
-        limit = max(limit, self.origin)
+        nice = min(self.nice, most)
+        self.insert(position)
+        place = position - (self.links[position & (WINDOW - 1)] & _FAR)
+        left = self.depth >> 2 if least >= self.good else self.depth
+        limit = max(position - _MAX_DISTANCE, self.origin)
+        if place == position - _MAX_DISTANCE and place > self.origin:
+            # The first of a chain may lie a byte farther away than the others.
+            limit -= 1
+            left = 1
         best = least
         found = -1
-        ahead = 0
-        left = depth
-        if place <= limit:
-            left = 1  # Only the first of a chain may lie as far away as this.
-        elif self.every and best > MIN_MATCH:
-            # Walk the chain of the three bytes that end where a match gets longer than the best?
-            if self.inserted <= position + best - 2:
-                self.insert(position + best - 2)
-            other = position - (self.links[(position + best - 2) & (WINDOW - 1)] & _FAR)
-            if other < place:
-                if other <= limit:
-                    return 0
-                place = other
-                ahead = best - 2
-        first = self.data[position]
-        second = self.data[position + 1]
-        tail = self.data[position + best]
-        before = self.data[position + best - 1]
-        while True:
+        while place > limit and left > 0:
             if (
-                self.data[place + best] == tail
-                and self.data[place + best - 1] == before
-                and self.data[place] == first
-                and self.data[place + 1] == second
+                self.data[place + best] == self.data[position + best]
+                and self.data[place + best - 1] == self.data[position + best - 1]
+                and self.data[place] == self.data[position]
             ):
-                length = 2
+                length = 1
                 while length < most and self.data[place + length] == self.data[position + length]:
                     length += 1
                 if length > best:
-                    # How many positions the encoder has looked at when it comes to this one.
-                    walked = (rank - (self.links[place & (WINDOW - 1)] >> 16)) & 0xFFFF
-                    if walked > depth:
-                        break
                     best = length
                     found = place
-                    if length >= nice or walked == depth:
+                    if length >= nice:
                         break
-                    tail = self.data[position + best]
-                    before = self.data[position + best - 1]
-                    if ahead or self.every:
-                        ahead = 0
-                        left = depth - walked
-                        place -= self.links[place & (WINDOW - 1)] & _FAR
-                        if place <= limit:
-                            break
-                        if self.inserted <= position + best - 2:
-                            self.insert(position + best - 2)
-                        other = position - (self.links[(position + best - 2) & (WINDOW - 1)] & _FAR)
-                        if other < place:
-                            if other <= limit:
-                                break
-                            place = other
-                            ahead = best - 2
-                            left = depth
-                        continue
-            place -= self.links[(place + ahead) & (WINDOW - 1)] & _FAR
-            if place <= limit:
-                break
+            place -= self.links[place & (WINDOW - 1)] & _FAR
             left -= 1
-            if left <= 0:
-                if not ahead:
-                    break
-                # The other chain is the longer one: back to the encoder's own.
-                ahead = 0
-                left = depth
-                place = position
-                if found >= 0:
-                    left = depth - ((rank - (self.links[found & (WINDOW - 1)] >> 16)) & 0xFFFF)
-                    place = found
-                place -= self.links[place & (WINDOW - 1)] & _FAR
-                if place <= limit:
-                    break
-        if found < 0:
-            return 0
-        return (best << 16) | (position - found)
+        return (best << 16) | (position - found) if found >= 0 else 0

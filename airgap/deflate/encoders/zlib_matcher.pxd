@@ -1,12 +1,11 @@
 cimport cython
 
 from airgap.deflate.encoders.zlib_blocks cimport Blocks
-from airgap.deflate.encoders.zlib_chains cimport Chains
+from airgap.deflate.encoders.zlib_search cimport Search
 
 cdef int MIN_MATCH
-cdef int _TOO_FAR
 
-cdef class Matcher(Chains):
+cdef class Matcher(Search):
     cdef int lazy
     cdef int block
     cdef int last
@@ -16,9 +15,6 @@ cdef class Matcher(Chains):
 
     @cython.locals(token=cython.int, length=cython.int, better=cython.int)
     cdef int predict(self) except -1 nogil
-
-    @cython.locals(token=cython.int)
-    cdef int search(self, int position, int least) except -1 nogil
 
     @cython.locals(length=cython.int, after=cython.int, room=cython.int)
     cdef int accept(self, int token) except -1 nogil

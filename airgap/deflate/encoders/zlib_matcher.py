@@ -10,10 +10,9 @@ Compiled by ``zlib_matcher.pxd`` where a compiler is at hand; runs as it stands 
 from __future__ import annotations
 
 from airgap.deflate.encoders.zlib_blocks import Blocks
-from airgap.deflate.encoders.zlib_chains import Chains
+from airgap.deflate.encoders.zlib_search import Search
 from airgap.deflate.format import MIN_MATCH
 
-_TOO_FAR = 4096
 _FIRST_LAZY_LEVEL = 4
 
 # By level: good, lazy, nice and depth (deflate.c, configuration_table). At levels 1 to 3, "lazy" is
@@ -31,7 +30,7 @@ _LEVELS = (
 )
 
 
-class Matcher(Chains):
+class Matcher(Search):
     """Chooses tokens as the family does, and counts them; what ends a block is not known here.
 
     Attributes:
@@ -61,7 +60,7 @@ class Matcher(Chains):
 
     def restart(self) -> int:
         """Forget everything, and stand at the start of a new stream."""
-        Chains.restart(self)
+        Search.restart(self)
         self.block = 0
         self.last = 0
         self.known_at = -1
@@ -69,7 +68,7 @@ class Matcher(Chains):
 
     def slide(self, distance: int) -> int:
         """Every position has become smaller by ``distance``."""
-        Chains.slide(self, distance)
+        Search.slide(self, distance)
         self.block -= distance
         self.last -= distance
         self.known_at -= distance
@@ -86,23 +85,16 @@ class Matcher(Chains):
             return self.find(self.pos, MIN_MATCH - 1)
         token = self.known
         if self.known_at != self.pos:
-            token = self.search(self.pos, MIN_MATCH - 1)
+            token = self.find(self.pos, MIN_MATCH - 1)
         length = token >> 16
         if length == 0 or length >= self.lazy:
             return token
-        better = self.search(self.pos + 1, length)
+        better = self.find(self.pos + 1, length)
         if better == 0:
             return token
         self.known = better
         self.known_at = self.pos + 1
         return 0
-
-    def search(self, position: int, least: int) -> int:
-        """Find a match, but none that is short and far."""
-        token = self.find(position, least)
-        if token >> 16 == MIN_MATCH and token & 0xFFFF > _TOO_FAR:
-            return 0
-        return token
 
     def accept(self, token: int) -> int:
         """Step over ``token``."""
