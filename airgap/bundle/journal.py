@@ -13,6 +13,9 @@ from airgap.oci.digest import Digest
 Evidence = Mapping[str, Any]
 """What an import has found out so far, as JSON has it."""
 
+GIVEN_UP = "given up"
+"""Beside the states in the times of an import: when somebody said that it will not go on."""
+
 
 class ImportState(StrEnum):
     """How far an import has come.
@@ -69,6 +72,30 @@ class ImportEntry:
     def is_finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.state is ImportState.RECEIPTED
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether somebody has said that it will not go on, and it has not gone on since."""
+        return GIVEN_UP in self.evidence.get("times", {})
+
+    def is_repeated_by(self, later: ImportEntry) -> bool:
+        """Tell whether a later import is of the same names and content, so that this one is moot.
+
+        Bundles of a channel have their places for that; this is for those outside of any.
+        """
+        return (
+            later.number > self.number
+            and self.channel is None
+            and later.channel is None
+            and _delivered(later) == _delivered(self) is not None
+        )
+
+
+def _delivered(entry: ImportEntry) -> tuple[str, str] | None:
+    bundle = entry.evidence.get("bundle", {})
+    if "names" not in bundle:
+        return None
+    return bundle["names"]["sha256"], bundle["content"]["sha256"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from airgap.bundle.journal import ImportEntry
+from airgap.bundle.journal import GIVEN_UP, ImportEntry
 from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
@@ -54,6 +54,7 @@ def _listed_document(entry: ImportEntry) -> Document:
         "channel": entry.channel,
         "sequence": entry.sequence,
         "state": str(entry.state),
+        "given_up": entry.is_given_up,
         "times": entry.evidence["times"],
     }
 
@@ -63,7 +64,8 @@ def _list_lines(entries: Sequence[ImportEntry]) -> Iterator[str]:
         times = entry.evidence["times"]
         last = times[list(times)[-1]]
         name = f"{entry.channel} {entry.sequence}" if entry.channel else entry.bundle_id
-        yield f"{entry.number:>4}  {last}  {entry.state:<10} {name}"
+        state = GIVEN_UP if entry.is_given_up else str(entry.state)
+        yield f"{entry.number:>4}  {last}  {state:<10} {name}"
     yield counted(len(entries), "import")
 
 

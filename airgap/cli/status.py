@@ -15,30 +15,43 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.operations.documents import Document
 from airgap.operations.sizes import counted, human_size
+from airgap.operations.turns import turn
 from airgap.store.journal import StoreJournal
 from airgap.store.ledger import StoreLedger
-from airgap.usecases.status import StoreStatus, read_status
+from airgap.usecases.status import StoreStatus, give_up, read_status
 
 
 @click.command()
 @click.argument("channels", nargs=-1, metavar="[CHANNEL…]")
+@click.option(
+    "--give-up",
+    "given_up",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="ID",
+    help="Let an import that stopped count as ended; may be repeated.",
+)
 @store_option
 @common_options
-def status(invocation: Invocation, *, channels: tuple[str, ...]) -> int:
+def status(invocation: Invocation, *, channels: tuple[str, ...], given_up: tuple[int, ...]) -> int:
     """Show where each channel stands: exported, confirmed, outstanding, taken in.
 
     On the connected side: the last bundle, the last one that a receipt came for, and those after
-    it. On the isolated side: the last bundle that was taken in, and imports that are not finished.
+    it. On the isolated side: the last bundle that was taken in, and imports that are not finished:
+    importing the same bundle again goes on with one, and --give-up ends it.
     """
     app = invocation.app()
 
     async def work(view: EventView) -> Result:
         del view
         async with app.open_store() as store:
+            journal = StoreJournal(store)
+            if given_up:
+                async with turn(store, "import"):
+                    for number in given_up:
+                        await give_up(number, journal)
             wanted = channels or _configured(app)
-            found = await read_status(
-                StoreLedger(store), StoreJournal(store), wanted, only=bool(channels)
-            )
+            found = await read_status(StoreLedger(store), journal, wanted, only=bool(channels))
         return Result(_document(found), _lines(found))
 
     return perform(invocation, "status", work)
@@ -104,7 +117,10 @@ def _lines(found: StoreStatus) -> Iterator[str]:
         yield from _receiving_lines(receiving)
     for entry in found.unfinished:
         yield f"import {entry.number} of {entry.bundle_id} stopped when it was {entry.state}"
-        yield "  import the same bundle again; it goes on from there"
+        yield (
+            "  import the same bundle again, and it goes on from there; or end it: "
+            f"`airgap status --give-up {entry.number}`"
+        )
     if not (found.sending or found.receiving or found.unfinished):
         yield "no channel has sent or brought anything"
 

@@ -5,6 +5,7 @@ The shape is stable: keys are added, never renamed. Sizes are bytes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ def of_bundle(manifest: BundleManifest, digest: Digest, verdict: SignatureVerdic
             "pieces": len(manifest.blobs),
             "bytes": manifest.size,
             "content": {"count": content.count, "sha256": content.sha256},
+            "names": {"count": len(manifest.present), "sha256": _names_sum(manifest)},
         },
         "signatures": {
             "required": verdict.policy.threshold if verdict.is_checked else 0,
@@ -45,6 +47,12 @@ def of_bundle(manifest: BundleManifest, digest: Digest, verdict: SignatureVerdic
         },
         "checks": [],
     }
+
+
+def _names_sum(manifest: BundleManifest) -> str:
+    """Return a SHA-256 (hex) over the sorted names, each with its digest and a line feed."""
+    lines = sorted(f"{named.reference} {named.descriptor.digest}\n" for named in manifest.present)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def of_checks(so_far: Evidence, verdict: SignatureVerdict, manifest: BundleManifest) -> Evidence:
