@@ -194,7 +194,7 @@ def _lines(summary: BundleSummary, found: FoundBundle, verdict: SignatureVerdict
     if manifest.omitted:
         yield f"left out  {counted(len(manifest.omitted), 'item')} that its images name"
     changes = ", ".join(f"{n} {change}" for change, n in summary.changes.items() if n)
-    yield f"brings    {counted(len(manifest.references), 'reference')}: {changes}"
+    yield f"brings    {counted(len(manifest.present), 'reference')}: {changes}"
     for reference in manifest.references:
         digest = reference.descriptor.digest.short
         yield f"  {reference.change:<9} {reference.reference.familiar}  {digest}"

@@ -221,6 +221,28 @@ async def test_removals_are_previewed_and_applied_by_the_config(site: Site) -> N
     }
 
 
+async def test_removals_can_be_seen_before_the_bundle_travels(site: Site) -> None:
+    """A preview names what is gone, and so does the bundle itself, to a person and a machine."""
+    site.configure(export="policy: assume-delivered")
+    await site.publish(FIRST)
+    await site.export()
+    await site.publish(SECOND)
+    preview = await airgap(
+        *("export", "plant", "--dry-run", "--store", str(site.connected)),
+        *("--config", str(site.folder / "export.yaml")),
+    )
+    assert "gone   team/db:1" in preview.out
+    assert "1 gone" in preview.out
+    await site.export()
+    bundle = str(site.folder / "2.tar")
+    shown = await airgap("inspect", bundle)
+    assert "brings    2 references: 1 added, 1 moved, 1 removed" in shown.out
+    assert "removed   team/db:1" in shown.out
+    references = (await airgap("inspect", bundle, "--json")).document["bundle_json"]["references"]
+    removed = [named["name"] for named in references if named["change"] == "removed"]
+    assert removed == ["docker.io/team/db:1"]
+
+
 async def test_a_dry_run_without_a_store_tells_that_the_base_is_not_here(site: Site) -> None:
     """A full bundle would be all new; an incremental one would be refused, and nothing is made."""
     site.configure(export="policy: assume-delivered")
