@@ -56,7 +56,9 @@ cdef class TwoTableSearch(KlauspostSearch):
     ) except -1 nogil
 
     @cython.locals(high=cython.ulonglong)
-    cdef unsigned long long _load(self, unsigned char[::1] data, int place) except? 0 nogil
-    cdef unsigned int _word(self, unsigned char[::1] data, int place) except? 0 nogil
+    cdef unsigned long long _load(
+        self, unsigned char[::1] data, int place
+    ) except? 0xC3A59F1B7D2E4681 nogil
+    cdef unsigned int _word(self, unsigned char[::1] data, int place) except? 0xC3A59F1B nogil
     cdef int _short_slot(self, unsigned long long word) except -1 nogil
     cdef int _long_slot(self, unsigned long long word) except -1 nogil
