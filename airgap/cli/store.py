@@ -12,6 +12,7 @@ from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.errors import ContentMismatch, PartialFailure
 from airgap.oci.reference import Repository
+from airgap.operations.keeping import held_for_deltas
 from airgap.operations.sizes import counted, human_size
 from airgap.operations.turns import turn
 from airgap.store.collection import HOUR, GcReport, GcRules, collect_garbage
@@ -60,7 +61,8 @@ def fsck(invocation: Invocation, *, repair: bool) -> int:
 def gc(invocation: Invocation, *, grace: float, dry_run: bool) -> int:
     """Remove what no name needs any more, and unfinished pieces that nobody goes on with.
 
-    What running copies and pushes rely on stays, also those of other processes.
+    What running copies and pushes rely on stays, also those of other processes; and so does what
+    the destinations of channels with `pack: delta` hold.
     """
     app = invocation.app()
 
@@ -70,7 +72,8 @@ def gc(invocation: Invocation, *, grace: float, dry_run: bool) -> int:
             app.open_store() as opened,
             nullcontext() if dry_run else turn(opened, "collect"),
         ):
-            rules = GcRules(grace=grace * HOUR)
+            held = await held_for_deltas(app, opened)
+            rules = GcRules(grace=grace * HOUR, held=held)
             report = await collect_garbage(opened, rules, dry_run=dry_run)
         document = {
             "dry_run": report.dry_run,

@@ -10,7 +10,9 @@ from airgap.cli.invocation import Invocation, common_options, store_option
 from airgap.cli.output import Result, perform
 from airgap.cli.progress import EventView
 from airgap.oci.reference import Reference
+from airgap.operations.keeping import held_for_deltas
 from airgap.operations.sizes import human_size
+from airgap.store.collection import GcRules
 from airgap.usecases.remove_images import RemovalReport, remove_images
 from airgap.usecases.tag import tag as tag_image
 
@@ -60,7 +62,8 @@ def rmi(invocation: Invocation, *, references: tuple[str, ...], force: bool) -> 
     async def work(view: EventView) -> Result:
         del view
         async with app.open_store() as store:
-            report = await remove_images(references, store, force=force)
+            rules = GcRules(held=await held_for_deltas(app, store))
+            report = await remove_images(references, store, force=force, rules=rules)
         document = {
             "untagged": [str(name) for name in report.untagged],
             "deleted": list(report.deleted),

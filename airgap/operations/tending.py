@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from airgap.app import App
 from airgap.errors import ConfigError
+from airgap.operations.keeping import held_for_deltas
 from airgap.operations.pushing import turn_at
 from airgap.operations.turns import turn
 from airgap.operations.watching import NOBODY, Watcher
-from airgap.store.collection import GcReport, collect_garbage
+from airgap.store.collection import GcReport, GcRules, collect_garbage
 from airgap.store.push_record import record_pushes
 from airgap.usecases.choose import available_references, choose
 from airgap.usecases.push import PushReport, PushRequest, plan_push, push
@@ -64,4 +65,5 @@ async def collect(app: App, watcher: Watcher = NOBODY) -> GcReport:
         app.open_store() as store,
         turn(store, "collect", patience=watcher.patience),
     ):
-        return await collect_garbage(store)
+        rules = GcRules(held=await held_for_deltas(app, store))
+        return await collect_garbage(store, rules)

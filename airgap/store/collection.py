@@ -2,7 +2,8 @@
 
 Kept is: what a name stands for, everything below that, every manifest whose subject is kept and
 everything below those; likewise for manifests that were put or relied on within the grace period
-or since the oldest running copy began; and blobs that were.
+or since the oldest running copy began; and blobs that were. So is what the destinations of channels
+hold that deltas are made for.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sqlalchemy import Connection, Select, delete, select, union, union_all
+from sqlalchemy import Connection, Select, delete, or_, select, union, union_all
 
 from airgap.errors import InvalidReference, NotFound
 from airgap.oci.digest import Digest
@@ -44,12 +45,15 @@ class GcRules:
         partials: unfinished blobs untouched for longer go; until then they can be resumed.
         uploads: unfinished uploads of registry clients untouched for longer go.
         patience: how long to wait for other processes that are publishing.
+        held: channels whose destinations shall find what they hold here, too, for deltas to be made
+            against it; each with the bundle from which on its names count.
     """
 
     grace: float = HOUR
     partials: float = 7 * DAY
     uploads: float = DAY
     patience: float = 30.0
+    held: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +108,8 @@ def _collect(store: Store, rules: GcRules, *, dry_run: bool) -> GcReport:
         began = oldest - USE_RESOLUTION if oldest is not None else time.time()
         cutoff = min(time.time() - rules.grace, began)
         with store.database.writing(sweep) as connection:
-            garbage = _garbage(connection, cutoff)
-            unneeded = _garbage(connection, float("inf"))
+            garbage = _garbage(connection, cutoff, rules.held)
+            unneeded = _garbage(connection, float("inf"), rules.held)
             if not dry_run:
                 _forget(connection, list(garbage))
         strays = _strays(store, cutoff)
@@ -156,12 +160,14 @@ def _bring_back(store: Store) -> None:
                 found[digest].replace(path)
 
 
-def _kept(cutoff: float) -> Select[tuple[str]]:
+def _kept(cutoff: float, held: Mapping[str, int]) -> Select[tuple[str]]:
     """Select the digests that stay."""
     manifest, edge, blob = schema.manifests.c, schema.edges.c, schema.blobs.c
     recent = select(blob.digest).where(blob.used >= cutoff)
     start = union(
-        select(schema.tags.c.digest), recent.where(blob.digest.in_(select(manifest.digest)))
+        select(schema.tags.c.digest),
+        recent.where(blob.digest.in_(select(manifest.digest))),
+        *(_held_by(channel, sequence) for channel, sequence in held.items()),
     ).subquery()
     # From a manifest one comes to the entries of an index, and to whatever refers to it.
     links = union_all(
@@ -177,11 +183,19 @@ def _kept(cutoff: float) -> Select[tuple[str]]:
     return select(kept.c.digest)
 
 
-def _garbage(connection: Connection, cutoff: float) -> dict[Digest, int]:
+def _held_by(channel: str, sequence: int) -> Select[tuple[str]]:
+    """Select what the names of a channel have stood for from a bundle on."""
+    name = schema.delivered_names.c
+    return select(name.digest).where(
+        name.channel == channel, or_(name.until.is_(None), name.until > sequence)
+    )
+
+
+def _garbage(connection: Connection, cutoff: float, held: Mapping[str, int]) -> dict[Digest, int]:
     blob = schema.blobs.c
     rows = connection.execute(
         select(blob.digest, blob.size)
-        .where(blob.digest.not_in(_kept(cutoff)))
+        .where(blob.digest.not_in(_kept(cutoff, held)))
         .order_by(blob.digest)
     )
     return {Digest(digest): size for digest, size in rows}
