@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,10 +40,25 @@ from airgap.errors import (
 from airgap.store.address import DatabaseAddress
 from airgap.store.database import BUSY_SECONDS, Database
 
-CONNECT_SECONDS = 10
-"""How long to wait for a connection, unless the URL says so."""
-
+_PATIENCE = {
+    # Seconds (the last: milliseconds) and counts after which we give up a server that is gone,
+    # unless the URL says so; libpq's documentation, "Parameter Key Words".
+    "connect_timeout": "10",
+    "keepalives_idle": "20",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
 _WRITING = "writing"
+_NOTHING: Mapping[str, str] = {}
+_KEEP_ALIVE = {
+    # Seconds and counts after which the server gives up a machine that is gone.
+    "tcp_keepalives_idle": "20",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    # A lock is no less needed when nothing is asked of its connection for hours.
+    "idle_session_timeout": "0",
+}
 _SCHEMES = frozenset({"postgresql", "postgres"})
 _MAX_NAME = 63
 
@@ -68,12 +83,14 @@ class Server:
 
     Attributes:
         url: where it is; holds the password.
+        engine: for the catalog.
         name: what a person knows it by, without the password.
         schema: the schema that the catalog's tables are in.
         sync: what is committed survives a power cut of the server.
     """
 
     url: URL
+    engine: Engine
     name: str
     schema: str
     sync: bool
@@ -84,7 +101,6 @@ class Server:
 
     def database(self) -> Database:
         """Return the catalog."""
-        engine = _engine(self.url, sync=self.sync, pool_size=4, max_overflow=2, pool_pre_ping=True)
         # Imported late, as the locks build on this module.
         from airgap.store.postgres_locks import lock_key  # noqa: PLC0415 - see above
 
@@ -94,16 +110,24 @@ class Server:
             if connection.get_execution_options().get("airgap_writes", False):
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
-        event.listen(engine, "begin", begin)
-        reading = engine.execution_options(
+        event.listen(self.engine, "begin", begin)
+        reading = self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        writing = engine.execution_options(isolation_level="READ COMMITTED", airgap_writes=True)
+        writing = self.engine.execution_options(
+            isolation_level="READ COMMITTED", airgap_writes=True
+        )
         return Database(reading, writing, self.explain)
 
     def engine_for_locks(self) -> Engine:
         """Return what makes connections that each statement is a transaction of its own on."""
-        return _engine(self.url, sync=self.sync, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        return _engine(
+            self.url,
+            sync=self.sync,
+            settings=_KEEP_ALIVE,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+        )
 
 
 def find_server(address: DatabaseAddress, *, sync: bool) -> Server:
@@ -116,23 +140,22 @@ def find_server(address: DatabaseAddress, *, sync: bool) -> Server:
         StoreUnusable: tables would have no schema to be in.
     """
     url = _url(address)
-    name = url.set(drivername="postgresql", password="", query={}).render_as_string()
-    engine = _engine(url, sync=sync, poolclass=NullPool)
-    try:
-        with (
-            explained_by(lambda error: translate(error, name)),
-            engine.connect() as connection,
-        ):
-            schema = connection.execute(text("SELECT current_schema()")).scalar()
-    finally:
-        engine.dispose()
+    plain = URL.create("postgresql", url.username, None, url.host, url.port, url.database)
+    name = plain.render_as_string()
+    engine = _engine(url, sync=sync, pool_size=4, max_overflow=2, pool_pre_ping=True)
+    with (
+        explained_by(lambda error: translate(error, name)),
+        engine.connect() as connection,
+    ):
+        schema = connection.execute(text("SELECT current_schema()")).scalar()
     if schema is None:
+        engine.dispose()
         raise StoreUnusable(
             name,
             "has no schema for the catalog: the search path names none that there is",
             "make one that belongs to airgap's user (`CREATE SCHEMA AUTHORIZATION …`)",
         )
-    return Server(url, name, str(schema), sync)
+    return Server(url, engine, name, str(schema), sync)
 
 
 @contextmanager
@@ -165,16 +188,19 @@ def _no_url() -> UsageError:
     )
 
 
-def _engine(url: URL, *, sync: bool, **how: Any) -> Engine:
-    options = [url.query.get("options", ""), f"-c lock_timeout={BUSY_SECONDS}s"]
+def _engine(url: URL, *, sync: bool, settings: Mapping[str, str] = _NOTHING, **how: Any) -> Engine:
+    wanted = {"lock_timeout": f"{BUSY_SECONDS}s", **settings}
     if not sync:
-        options.append("-c synchronous_commit=off")
+        wanted["synchronous_commit"] = "off"
+    options = [url.query.get("options", ""), *(f"-c {name}={to}" for name, to in wanted.items())]
     who = f"airgap on {socket.gethostname()}, process {os.getpid()}"
-    settings = {"options": " ".join(map(str, options)).strip(), "application_name": who[:_MAX_NAME]}
-    if "connect_timeout" not in url.query:
-        settings["connect_timeout"] = str(CONNECT_SECONDS)
+    how_to = {
+        **{name: value for name, value in _PATIENCE.items() if name not in url.query},
+        "options": " ".join(map(str, options)).strip(),
+        "application_name": who[:_MAX_NAME],
+    }
     try:
-        return create_engine(url.difference_update_query(["options"]), connect_args=settings, **how)
+        return create_engine(url.difference_update_query(["options"]), connect_args=how_to, **how)
     except ModuleNotFoundError:
         raise Unsupported(
             "postgresql",

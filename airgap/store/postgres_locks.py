@@ -24,15 +24,6 @@ from sqlalchemy.exc import DBAPIError
 from airgap.store.locks import Lock, LockLost, take
 from airgap.store.postgres import Server, explained_by
 
-_KEEP_ALIVE = {
-    # Seconds and counts after which the server gives up a machine that is gone.
-    "tcp_keepalives_idle": "20",
-    "tcp_keepalives_interval": "10",
-    "tcp_keepalives_count": "3",
-    # A lock is no less needed when nothing is asked of its connection for hours.
-    "idle_session_timeout": "0",
-}
-
 _LOOKING_SECONDS = 5.0
 
 Result = TypeVar("Result")
@@ -49,7 +40,6 @@ _HOLDER = text(
     " AND ((l.classid::bigint << 32) | l.objid::bigint) = :key"
     " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 )
-_SET = text("SELECT set_config(name, :value, false) FROM pg_settings WHERE name = :name")
 
 
 def lock_key(schema: str, name: str) -> int:
@@ -250,8 +240,6 @@ class PostgresLocks:
     def _begin(self) -> _Session:
         connection = self._engine.connect()
         try:
-            for setting, value in _KEEP_ALIVE.items():
-                connection.execute(_SET, {"name": setting, "value": value})
             identity = secrets.randbits(63)
             connection.execute(_TRY_EXCLUSIVE, {"key": identity})
         except BaseException:

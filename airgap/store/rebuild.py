@@ -119,7 +119,9 @@ def _rebuild(
         def fill_from_layout(connection: Connection) -> None:
             fill(connection, places, repository, report)
 
-        report.history = rebuild_shared(places, address, fill_from_layout, sync=sync)
+        report.history = rebuild_shared(
+            places, address, fill_from_layout, patience=PATIENCE, sync=sync
+        )
     if not places.marker.exists():
         replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
     return report

@@ -96,7 +96,8 @@ def require_match(places: Places, server: Server, written: str | None, noted: st
         raise StoreUnusable(
             server.name,
             f"is the catalog of another store than {places.root} (its id is {written})",
-            "name the folder of that one, or an empty database",
+            "name the folder of that one, or an empty database; where this folder is that one's "
+            f"and has lost its id, write that into {places.elsewhere}",
         )
     raise StoreUnusable(
         str(places.root),

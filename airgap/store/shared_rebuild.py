@@ -19,8 +19,6 @@ from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.shared_catalog import connect, id_within, note_id, noted_id, require_match
 
-_PATIENCE = 10.0
-
 _CONTENT = (
     schema.tags,
     schema.members,
@@ -37,6 +35,7 @@ def rebuild_shared(
     address: DatabaseAddress,
     fill: Callable[[Connection], None],
     *,
+    patience: float,
     sync: bool,
 ) -> bool:
     """Make the catalog in a database anew, in one transaction; what was sent and taken in stays.
@@ -45,6 +44,7 @@ def rebuild_shared(
         places: the store.
         address: the database, which is this store's, or empty.
         fill: writes into an empty catalog what the layout says.
+        patience: seconds to wait for others to be done with the store.
         sync: make it survive a power cut.
 
     Returns:
@@ -56,9 +56,9 @@ def rebuild_shared(
     with ExitStack() as stack:
         server, database, locks = connect(places, address, stack, sync=sync)
         # Whoever uses a catalog in the folder does not know of locks in the database.
-        stack.enter_context(exclusive(FileLocks(places.locks), USE, patience=_PATIENCE))
-        stack.enter_context(exclusive(locks, USE, patience=_PATIENCE))
-        sweep = stack.enter_context(exclusive(locks, SWEEP, patience=_PATIENCE))
+        stack.enter_context(exclusive(FileLocks(places.locks), USE, patience=patience))
+        stack.enter_context(exclusive(locks, USE, patience=patience))
+        sweep = stack.enter_context(exclusive(locks, SWEEP, patience=patience))
         noted = noted_id(places)
         with database.writing(sweep) as connection:
             written = id_within(connection)

@@ -13,6 +13,7 @@ from airgap.content.ports import TagMove
 from airgap.errors import InvalidReference, NotFound, StoreUnusable
 from airgap.oci.platform_filter import ALL_PLATFORMS
 from airgap.oci.reference import Reference, Repository
+from airgap.store.address import DatabaseAddress
 from airgap.store.fsck import check_store
 from airgap.store.listing import list_images
 from airgap.store.rebuild import rebuild_catalog
@@ -20,8 +21,10 @@ from airgap.store.store import Store
 from tests.content.conformance import REPOSITORY, named, put_bytes, put_image, two_platforms
 from tests.support.images import artifact, image, random_layer
 from tests.support.memory import MemorySource
+from tests.support.postgres import ON_BOTH
 
 
+@ON_BOTH
 async def test_a_sound_store_is_clean(store: Store) -> None:
     """Nothing is found where nothing is wrong, and every byte has been read."""
     built = two_platforms()
@@ -33,6 +36,7 @@ async def test_a_sound_store_is_clean(store: Store) -> None:
     assert report.bytes == sum(told)
 
 
+@ON_BOTH
 async def test_a_flipped_bit_is_found_and_the_layer_fetched_again(store: Store) -> None:
     """Repair takes the damaged layer out, and the next copy brings it again."""
     built = image([random_layer(1), random_layer(2)])
@@ -63,6 +67,7 @@ async def test_a_flipped_bit_is_found_and_the_layer_fetched_again(store: Store) 
 
 
 @pytest.mark.parametrize("fault", ["missing", "short"])
+@ON_BOTH
 async def test_a_damaged_manifest_costs_its_names(store: Store, root: Path, fault: str) -> None:
     """A name whose manifest is gone is removed by a repair, and reported."""
     built = image([random_layer(1)])
@@ -79,6 +84,7 @@ async def test_a_damaged_manifest_costs_its_names(store: Store, root: Path, faul
     assert (await check_store(store)).is_clean
 
 
+@ON_BOTH
 async def test_strays_and_a_changed_index_are_found(store: Store, root: Path) -> None:
     """Files that are no content are listed; an index.json that others changed is written again."""
     await put_image(store, named("1"), image([random_layer(1)]))
@@ -116,7 +122,10 @@ async def test_a_rebuild_brings_everything_back(root: Path) -> None:
         assert (await check_store(store)).is_clean
 
 
-async def test_a_layout_of_skopeo_is_taken_over(root: Path, tmp_path: Path) -> None:
+@ON_BOTH
+async def test_a_layout_of_skopeo_is_taken_over(
+    root: Path, tmp_path: Path, address: DatabaseAddress | None
+) -> None:
     """What skopeo wrote, under a bare tag, becomes an image of the repository that is named."""
     built = image([random_layer(1)])
     async with Store.open(tmp_path / "first", create=True) as store:
@@ -126,35 +135,40 @@ async def test_a_layout_of_skopeo_is_taken_over(root: Path, tmp_path: Path) -> N
     assert await copying.wait() == 0
     written = (root / "index.json").read_bytes()
     with pytest.raises(InvalidReference, match="v1"):
-        await rebuild_catalog(root)
+        await rebuild_catalog(root, address)
     assert (root / "index.json").read_bytes() == written
     repository = Repository.parse("localhost/taken")
-    report = await rebuild_catalog(root, repository=repository)
+    report = await rebuild_catalog(root, address, repository=repository)
     assert report.names == 1
-    async with Store.open(root) as store:
+    async with Store.open(root, address) as store:
         found = await store.resolve(Reference(repository, "v1"))
         assert await store.holds(repository, found, ALL_PLATFORMS)
 
 
+@ON_BOTH
 async def test_a_rebuild_waits_for_nobody_to_use_the_store(
-    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, root: Path, monkeypatch: pytest.MonkeyPatch, address: DatabaseAddress | None
 ) -> None:
     """The catalog is not replaced under another process."""
     monkeypatch.setattr("airgap.store.rebuild.PATIENCE", 0.05)
     await put_bytes(store, b"something")
     with pytest.raises(StoreUnusable, match="another process"):
-        await rebuild_catalog(root)
+        await rebuild_catalog(root, address)
 
 
-async def test_what_is_no_layout_is_not_rebuilt(root: Path) -> None:
+@ON_BOTH
+async def test_what_is_no_layout_is_not_rebuilt(
+    root: Path, address: DatabaseAddress | None
+) -> None:
     """Neither an absent folder nor one with other things becomes a store."""
     with pytest.raises(NotFound):
-        await rebuild_catalog(root)
+        await rebuild_catalog(root, address)
     root.mkdir()
     with pytest.raises(StoreUnusable, match="no OCI image layout"):
-        await rebuild_catalog(root)
+        await rebuild_catalog(root, address)
 
 
+@ON_BOTH
 async def test_images_are_listed_with_sizes_and_platforms(store: Store) -> None:
     """A listing has the image ids, platforms, and what images share."""
     shared = random_layer(1)

@@ -17,6 +17,7 @@ from airgap.errors import NotFound, StoreUnusable
 from airgap.oci.descriptor import Descriptor
 from airgap.oci.digest import Digest
 from airgap.oci.platform_filter import ALL_PLATFORMS
+from airgap.store.address import DatabaseAddress
 from airgap.store.collection import GcRules, collect_garbage
 from airgap.store.fsck import check_store
 from airgap.store.locks import SWEEP, shared
@@ -31,6 +32,7 @@ from tests.content.conformance import (
     two_platforms,
 )
 from tests.support.images import BuiltImage, artifact, image, index, random_layer
+from tests.support.postgres import ON_BOTH, url_of
 
 NOW = GcRules(grace=0.0)
 
@@ -46,6 +48,7 @@ def on_disk(store: Store) -> set[str]:
     return {f"{path.parent.name}:{path.name}" for path in store.places.blobs.glob("*/*")}
 
 
+@ON_BOTH
 async def test_nothing_that_a_name_needs_goes(store: Store) -> None:
     """Images with names stay whole, referrers and what they have included."""
     built = two_platforms()
@@ -60,6 +63,7 @@ async def test_nothing_that_a_name_needs_goes(store: Store) -> None:
     assert on_disk(store) == content_of(built, sbom, signature)
 
 
+@ON_BOTH
 async def test_what_no_name_needs_goes(store: Store) -> None:
     """With the last name its content goes, and shared content stays with the other image."""
     shared = random_layer(1)
@@ -81,6 +85,7 @@ async def test_what_no_name_needs_goes(store: Store) -> None:
     assert (await check_store(store)).is_clean
 
 
+@ON_BOTH
 async def test_a_dry_run_says_what_would_go(store: Store) -> None:
     """The report is that of the real run, and nothing is removed."""
     digest = await put_bytes(store, b"unneeded")
@@ -91,6 +96,7 @@ async def test_a_dry_run_says_what_would_go(store: Store) -> None:
     assert (await collect_garbage(store, NOW)).removed == report.removed
 
 
+@ON_BOTH
 async def test_fresh_content_is_spared(store: Store) -> None:
     """What was put within the grace period stays, and the report says how much that is."""
     await put_image(store, named("1"), image([random_layer(1)]))
@@ -100,16 +106,20 @@ async def test_fresh_content_is_spared(store: Store) -> None:
     assert (report.spared, report.spared_bytes) == (1, 10)
 
 
-async def test_a_running_copy_of_another_process_is_left_alone(root: Path) -> None:
+@ON_BOTH
+async def test_a_running_copy_of_another_process_is_left_alone(
+    root: Path, address: DatabaseAddress | None
+) -> None:
     """Whatever another open store has put is safe until it is closed, or its process dies."""
     program = """
 import asyncio, sys
 from pathlib import Path
 from airgap.store.store import Store
 from tests.content.conformance import put_bytes
+from tests.support.postgres import address_of
 
 async def main():
-    async with Store.open(Path(sys.argv[1]), create=True) as store:
+    async with Store.open(Path(sys.argv[1]), address_of(sys.argv[2]), create=True) as store:
         await put_bytes(store, b"layer of an image to come")
         await store.settle()
         print("put", flush=True)
@@ -118,36 +128,51 @@ async def main():
 asyncio.run(main())
 """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", program, str(root), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", program, str(root), url_of(address)),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     assert await process.stdout.readline() == b"put\n"
-    async with Store.open(root) as store:
+    async with Store.open(root, address) as store:
         try:
             assert (await collect_garbage(store, NOW)).removed == ()
         finally:
             process.kill()
             await process.communicate()
-        assert len((await collect_garbage(store, NOW)).removed) == 1
+        # A server has to find out first.
+        async with asyncio.timeout(20):
+            removed = 0
+            while not removed:
+                removed = len((await collect_garbage(store, NOW)).removed)
+        assert removed == 1
 
 
-async def test_what_a_copy_found_there_is_kept_for_it(root: Path) -> None:
+@ON_BOTH
+async def test_what_a_copy_found_there_is_kept_for_it(
+    root: Path, address: DatabaseAddress | None
+) -> None:
     """An answer "that is here already" holds for as long as the copy runs."""
     layer = Descriptor.of(b"old layer", OCTETS)
-    async with Store.open(root, create=True) as first:
+    async with Store.open(root, address, create=True) as first:
         await put_bytes(first, b"old layer")
-    async with Store.open(root) as copying, Store.open(root, long_lived=True) as collecting:
+    async with (
+        Store.open(root, address) as copying,
+        Store.open(root, address, long_lived=True) as collecting,
+    ):
         assert await copying.missing(REPOSITORY, [layer]) == frozenset()
         assert (await collect_garbage(collecting, NOW)).removed == ()
-    async with Store.open(root) as later:
+    async with Store.open(root, address) as later:
         assert (await collect_garbage(later, NOW)).removed == ((layer.digest, layer.size),)
 
 
-async def test_a_server_claims_only_while_it_writes(root: Path) -> None:
+@ON_BOTH
+async def test_a_server_claims_only_while_it_writes(
+    root: Path, address: DatabaseAddress | None
+) -> None:
     """A long-lived store does not keep garbage for ever, and can claim content for a while."""
     async with (
-        Store.open(root, create=True, long_lived=True) as server,
-        Store.open(root, long_lived=True) as collecting,
+        Store.open(root, address, create=True, long_lived=True) as server,
+        Store.open(root, address, long_lived=True) as collecting,
     ):
         async with server.writing():
             digest = await put_bytes(server, b"pushed")
@@ -155,6 +180,7 @@ async def test_a_server_claims_only_while_it_writes(root: Path) -> None:
         assert (await collect_garbage(collecting, NOW)).removed == ((digest, 6),)
 
 
+@ON_BOTH
 async def test_collected_content_can_come_again(store: Store) -> None:
     """After a collection the same image is missing, and is taken in as if new."""
     built = image([random_layer(1)])
@@ -166,6 +192,7 @@ async def test_collected_content_can_come_again(store: Store) -> None:
     assert on_disk(store) == content_of(built)
 
 
+@ON_BOTH
 async def test_stray_and_stale_files_go(store: Store) -> None:
     """Files of killed processes go: content without catalog row, old partial blobs, uploads."""
     stray = store.places.blob(Digest.of(b"stray"))
@@ -187,12 +214,14 @@ async def test_stray_and_stale_files_go(store: Store) -> None:
     assert list(store.places.uploads.iterdir()) == []
 
 
+@ON_BOTH
 async def test_a_busy_store_is_not_waited_for_for_ever(store: Store) -> None:
     """Where another process is publishing all the time, collection gives up and says so."""
     with shared(store.locks, SWEEP), pytest.raises(StoreUnusable, match="another"):
         await collect_garbage(store, GcRules(patience=0.05))
 
 
+@ON_BOTH
 async def test_an_open_blob_can_be_read_while_it_is_collected(store: Store) -> None:
     """A reader that has begun comes to its end; the next one finds nothing."""
     content = random_layer(1, LARGE).content

@@ -19,6 +19,7 @@ from airgap.content.ports import (
 from airgap.errors import ContentMismatch, Refused, Unsupported
 from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
+from airgap.store.address import DatabaseAddress
 from airgap.store.store import Store
 from tests.content.conformance import (
     LARGE,
@@ -30,6 +31,7 @@ from tests.content.conformance import (
     read_bytes,
 )
 from tests.support.images import artifact, image, random_layer
+from tests.support.postgres import ON_BOTH
 
 
 async def take_and_give(place: Hosting, content: bytes) -> int | None:
@@ -40,6 +42,7 @@ async def take_and_give(place: Hosting, content: bytes) -> int | None:
     return await place.blob_size(REPOSITORY, descriptor.digest)
 
 
+@ON_BOTH
 async def test_the_store_can_be_served_and_has_every_capability(store: Store) -> None:
     """It fits the port of a host, and is found to plan and to know its space."""
     assert await take_and_give(store, b"content") == 7
@@ -47,6 +50,7 @@ async def test_the_store_can_be_served_and_has_every_capability(store: Store) ->
         assert capability(store, wanted) is store
 
 
+@ON_BOTH
 async def test_a_small_blob_in_two_repositories_belongs_to_both(store: Store) -> None:
     """Put into both at the same time, it is there for both at once."""
     for repository in (REPOSITORY, OTHER):
@@ -55,6 +59,7 @@ async def test_a_small_blob_in_two_repositories_belongs_to_both(store: Store) ->
         assert await store.blob_size(repository, Digest.of(b"content")) == 7
 
 
+@ON_BOTH
 async def test_a_blob_belongs_to_the_repository_it_was_put_into(store: Store) -> None:
     """Another repository does not have it until it is mounted."""
     digest = await put_bytes(store, b"content")
@@ -66,6 +71,7 @@ async def test_a_blob_belongs_to_the_repository_it_was_put_into(store: Store) ->
     assert not await store.mount_blob(OTHER, Digest.of(b"nothing"), None)
 
 
+@ON_BOTH
 async def test_a_blob_is_mounted_from_anywhere(store: Store) -> None:
     """Without an origin any repository will do."""
     digest = await put_bytes(store, b"content")
@@ -73,6 +79,7 @@ async def test_a_blob_is_mounted_from_anywhere(store: Store) -> None:
     assert await store.blob_size(OTHER, digest) == 7
 
 
+@ON_BOTH
 async def test_a_removed_blob_is_gone_at_once_from_its_repository_only(store: Store) -> None:
     """Membership ends, the other repository's copy stays."""
     digest = await put_bytes(store, b"content")
@@ -83,6 +90,7 @@ async def test_a_removed_blob_is_gone_at_once_from_its_repository_only(store: St
     assert await store.blob_size(OTHER, digest) == 7
 
 
+@ON_BOTH
 async def test_a_removed_manifest_takes_its_tags_along(store: Store) -> None:
     """Tags that stand for it go, others stay; the same image elsewhere stays."""
     built, other = image([random_layer(1)]), image([random_layer(2)])
@@ -96,6 +104,7 @@ async def test_a_removed_manifest_takes_its_tags_along(store: Store) -> None:
     assert await store.find(named("1", OTHER)) == built.root.descriptor
 
 
+@ON_BOTH
 async def test_a_manifest_removed_is_still_a_blob_where_it_was_one(store: Store) -> None:
     """The same bytes can belong as a manifest and as a blob; each goes for itself."""
     built = image([random_layer(1)])
@@ -106,6 +115,7 @@ async def test_a_manifest_removed_is_still_a_blob_where_it_was_one(store: Store)
     assert await store.blob_size(REPOSITORY, built.digest) == len(built.root.raw)
 
 
+@ON_BOTH
 async def test_referrers_are_those_of_the_repository(store: Store) -> None:
     """A signature in another repository does not show."""
     subject = image([random_layer(1)]).root.descriptor
@@ -114,6 +124,7 @@ async def test_referrers_are_those_of_the_repository(store: Store) -> None:
     assert len(await store.referrers(OTHER, subject.digest)) == 1
 
 
+@ON_BOTH
 async def test_content_kept_by_digest_is_no_tag(store: Store) -> None:
     """Listing tags leaves out names that are digests."""
     built = image([random_layer(1)])
@@ -122,6 +133,7 @@ async def test_content_kept_by_digest_is_no_tag(store: Store) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@ON_BOTH
 async def test_an_upload_becomes_a_blob(store: Store, algorithm: str) -> None:
     """Pieces of any size, committed under the digest of all of them."""
     content = random_layer(1, LARGE).content
@@ -137,6 +149,7 @@ async def test_an_upload_becomes_a_blob(store: Store, algorithm: str) -> None:
     assert await store.find_upload(REPOSITORY, upload.id) is None
 
 
+@ON_BOTH
 async def test_an_upload_is_committed_under_another_algorithm(store: Store) -> None:
     """What was begun for sha256 may end as sha512."""
     upload = await store.begin_upload(REPOSITORY)
@@ -146,6 +159,7 @@ async def test_an_upload_is_committed_under_another_algorithm(store: Store) -> N
     assert await store.blob_size(REPOSITORY, digest) == 7
 
 
+@ON_BOTH
 async def test_an_empty_upload_is_the_empty_blob(store: Store) -> None:
     """Nothing written is a blob too."""
     upload = await store.begin_upload(REPOSITORY)
@@ -153,6 +167,7 @@ async def test_an_empty_upload_is_the_empty_blob(store: Store) -> None:
     assert await store.blob_size(REPOSITORY, Digest.of(b"")) == 0
 
 
+@ON_BOTH
 async def test_an_upload_with_another_digest_is_thrown_away(store: Store) -> None:
     """Nothing of it stays, and it cannot be found again."""
     upload = await store.begin_upload(REPOSITORY)
@@ -164,13 +179,16 @@ async def test_an_upload_with_another_digest_is_thrown_away(store: Store) -> Non
     assert list(store.places.uploads.iterdir()) == []
 
 
-async def test_an_upload_goes_on_in_another_process(root: Path) -> None:
+@ON_BOTH
+async def test_an_upload_goes_on_in_another_process(
+    root: Path, address: DatabaseAddress | None
+) -> None:
     """After the store was closed and opened again the upload has what it had."""
-    async with Store.open(root, create=True) as store:
+    async with Store.open(root, address, create=True) as store:
         upload = await store.begin_upload(REPOSITORY)
         await upload.write(b"first half, ")
         await upload.close()
-    async with Store.open(root) as store:
+    async with Store.open(root, address) as store:
         assert await store.find_upload(OTHER, upload.id) is None
         assert await store.find_upload(REPOSITORY, "../../catalog.sqlite") is None
         found = await store.find_upload(REPOSITORY, upload.id)
@@ -181,6 +199,7 @@ async def test_an_upload_goes_on_in_another_process(root: Path) -> None:
         assert await store.blob_size(REPOSITORY, Digest.of(b"first half, second half")) == 23
 
 
+@ON_BOTH
 async def test_an_upload_let_go_and_found_again_goes_on(store: Store) -> None:
     """A request a piece, as registry clients send them."""
     upload = await store.begin_upload(REPOSITORY)
@@ -193,6 +212,7 @@ async def test_an_upload_let_go_and_found_again_goes_on(store: Store) -> None:
     await upload.commit(Digest.of(b"piece" * 5))
 
 
+@ON_BOTH
 async def test_two_requests_cannot_write_to_one_upload(store: Store) -> None:
     """The second one is refused while the first has it."""
     upload = await store.begin_upload(REPOSITORY)
@@ -202,6 +222,7 @@ async def test_two_requests_cannot_write_to_one_upload(store: Store) -> None:
     assert await store.find_upload(REPOSITORY, upload.id) is None
 
 
+@ON_BOTH
 async def test_old_uploads_expire(store: Store) -> None:
     """Those that nobody has open go; open ones stay."""
     forgotten = await store.begin_upload(REPOSITORY)
@@ -213,12 +234,14 @@ async def test_old_uploads_expire(store: Store) -> None:
     await running.commit(Digest.of(b"content"))
 
 
+@ON_BOTH
 async def test_an_upload_of_an_unknown_algorithm_is_refused(store: Store) -> None:
     """What cannot be verified cannot be uploaded."""
     with pytest.raises(Unsupported):
         await store.begin_upload(REPOSITORY, "md5")
 
 
+@ON_BOTH
 async def test_many_uploads_run_side_by_side(store: Store) -> None:
     """Each keeps its own bytes."""
     contents = [random_layer(number, 50_000).content for number in range(10)]

@@ -26,6 +26,7 @@ from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
 from airgap.store.ledger import StoreLedger
 from airgap.store.store import Store
+from tests.support.postgres import ON_BOTH
 
 NAMES = [Reference.parse(f"team/{name}:1") for name in "abc"]
 DIGESTS = [Digest.of(bytes([number])) for number in range(5)]
@@ -55,6 +56,7 @@ def record(sequence: int, channel: str = "plant") -> DeliveryRecord:
     )
 
 
+@ON_BOTH
 @given(st.lists(STATES, min_size=1, max_size=6), st.data())
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
@@ -100,6 +102,7 @@ async def test_how_a_bundle_was_written_is_kept(store: Store) -> None:
         assert await ledger.written(record(1)) is None
 
 
+@ON_BOTH
 async def test_a_number_is_given_once(store: Store) -> None:
     """Of two exports at once the slower one is refused, before its bundle has a name."""
     ledger = StoreLedger(store)

@@ -10,6 +10,7 @@ import pytest
 from airgap.store.push_claim import HEIR_SECONDS, SUFFIX, PushClaim, read_claim
 from airgap.store.sessions import oldest_session
 from airgap.store.store import Store
+from tests.support.postgres import ON_BOTH
 
 
 @pytest.fixture
@@ -18,6 +19,7 @@ def claim(store: Store) -> PushClaim:
     return PushClaim(store.places, store.locks)
 
 
+@ON_BOTH
 def test_a_claim_counts_among_the_sessions(store: Store, claim: PushClaim) -> None:
     """Collection sees the oldest of them all; a claim that is let go leaves nothing."""
     assert oldest_session(store.places, store.locks) is None
@@ -29,6 +31,7 @@ def test_a_claim_counts_among_the_sessions(store: Store, claim: PushClaim) -> No
     assert list(store.places.sessions.iterdir()) == []
 
 
+@ON_BOTH
 def test_a_claim_left_behind_is_taken_over(store: Store, claim: PushClaim) -> None:
     """The next server has it at once, and there is one file again."""
     claim.reach_back_to(100.0)
@@ -42,6 +45,7 @@ def test_a_claim_left_behind_is_taken_over(store: Store, claim: PushClaim) -> No
     assert oldest_session(store.places, store.locks) is None
 
 
+@ON_BOTH
 def test_a_claim_of_a_living_server_is_not_taken(store: Store, claim: PushClaim) -> None:
     """Two servers over one store each have their own, and the older counts."""
     claim.reach_back_to(100.0)
@@ -54,6 +58,7 @@ def test_a_claim_of_a_living_server_is_not_taken(store: Store, claim: PushClaim)
     claim.close()
 
 
+@ON_BOTH
 def test_a_claim_left_behind_runs_out(store: Store, claim: PushClaim) -> None:
     """A server that never comes back keeps nothing for ever."""
     claim.reach_back_to(100.0)
@@ -66,6 +71,7 @@ def test_a_claim_left_behind_runs_out(store: Store, claim: PushClaim) -> None:
     assert list(store.places.sessions.iterdir()) == []
 
 
+@ON_BOTH
 def test_a_claim_that_nobody_can_read_claims_everything(store: Store) -> None:
     """Too much is kept for an hour rather than too little."""
     path = store.places.sessions / f"x{SUFFIX}"

@@ -15,8 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from airgap.store.address import DatabaseAddress
+
+POSTGRESQL = "postgresql"
+ON_BOTH = pytest.mark.parametrize("address", ["sqlite", POSTGRESQL], indirect=True)
+"""Runs a test with the catalog in a file, and again with it in a real PostgreSQL."""
 
 PASSWORD = "correct horse"  # noqa: S105 - of the server that is started here
 _OWNER = "postgres"
@@ -106,6 +111,16 @@ def running_postgres() -> Iterator[PostgresServer]:
             _run(["pg_ctl", "stop", "-w", "-m", "immediate", "-D", data], folder)
     finally:
         shutil.rmtree(folder)
+
+
+def url_of(address: DatabaseAddress | None) -> str:
+    """Return what another process needs to know of a test's ``address``; empty for a file."""
+    return address.url if address is not None else ""
+
+
+def address_of(url: str) -> DatabaseAddress | None:
+    """Return the ``address`` that ``url_of`` has told."""
+    return DatabaseAddress(url) if url else None
 
 
 def database_name(address: DatabaseAddress) -> str:
