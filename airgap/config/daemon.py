@@ -249,7 +249,11 @@ class JobSection(Section):
 
 
 class FolderSection(Section):
-    """A drop folder: bundles that appear in it are taken in, and so are receipts."""
+    """A drop folder: bundles that appear in it are taken in, and so are receipts and requests.
+
+    A request is answered with the next bundle of its channel, where the channel has `signers`;
+    otherwise it is reported.
+    """
 
     path: FilePath
     """The folder. Bundles lie in it, or in a folder of it, as sticks are mounted below `/media`."""

@@ -19,6 +19,7 @@ from airgap.bundle.checksum import CHECKSUM_SUFFIX
 from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
 
 RECEIPT_SUFFIX = ".receipt"
+REQUEST_SUFFIX = ".request"
 
 _DIGITS = 32
 """Hexadecimal digits that are enough to tell the bundles of a folder apart."""
@@ -47,11 +48,17 @@ class Kind(StrEnum):
     BUNDLE = "bundle"
     VOLUMES = "volumes"
     RECEIPT = "receipt"
+    REQUEST = "request"
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether the side that takes bundles in writes it for the one that sends them."""
+        return self in {Kind.RECEIPT, Kind.REQUEST}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What may be a bundle, volumes of one, or a receipt that has come back.
+    """What may be a bundle, volumes of one, or a receipt or request that has come back.
 
     Attributes:
         path: the file; of volumes, what it is called in that folder.
@@ -73,9 +80,9 @@ class Candidate:
         return tuple(dict.fromkeys((*self.content, self.key, *self.beside)))
 
 
-def receipt_channel(path: Path) -> str:
-    """Return whose receipt a file is by its name, ``CHANNEL-SEQUENCE.receipt``."""
-    return path.name.removesuffix(RECEIPT_SUFFIX).rpartition("-")[0]
+def sending_channel(path: Path) -> str:
+    """Return whose receipt or request a file is by its name, ``CHANNEL-SEQUENCE.receipt``."""
+    return path.stem.rpartition("-")[0]
 
 
 def candidates(look: Iterable[Path]) -> list[Candidate]:
@@ -98,8 +105,9 @@ def _in_folder(folder: Path, names: set[str]) -> Iterator[Candidate]:
             bundle = name.removesuffix(CHECKSUM_SUFFIX)
             if bundle in names:
                 yield Candidate(folder / bundle, folder / name, (folder / bundle,))
-        if name.endswith(RECEIPT_SUFFIX):
-            yield Candidate(folder / name, folder / name, (folder / name,), kind=Kind.RECEIPT)
+        for suffix, kind in ((RECEIPT_SUFFIX, Kind.RECEIPT), (REQUEST_SUFFIX, Kind.REQUEST)):
+            if name.endswith(suffix):
+                yield Candidate(folder / name, folder / name, (folder / name,), kind=kind)
         if name.endswith(INDEX_SUFFIX):
             bundle = name.removesuffix(INDEX_SUFFIX)
             checksum = f"{bundle}{CHECKSUM_SUFFIX}"

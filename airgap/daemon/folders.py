@@ -22,11 +22,11 @@ from airgap.daemon.arrivals import (
     candidates,
     deliveries,
     is_settled,
-    receipt_channel,
+    sending_channel,
 )
 from airgap.daemon.records import Arrival, Outcome, Run
 from airgap.daemon.runner import Runner, Work
-from airgap.daemon.steps import Action, import_action, receipt_action
+from airgap.daemon.steps import Action, import_action, receipt_action, request_action
 from airgap.errors import AirgapError
 from airgap.operations.importing import opened_bundle
 
@@ -219,18 +219,19 @@ class FolderWatch:
 
 
 def _wanted(app: App, look: Look) -> list[Candidate]:
-    """Return what may be for us: receipts are, of the channels that are sent from here."""
+    """Return what may be for us: what comes back is, of the channels that are sent from here."""
     return [
         candidate
         for candidate in candidates(look)
-        if candidate.kind is not Kind.RECEIPT
-        or receipt_channel(candidate.path) in app.config.exports
+        if not candidate.kind.comes_back or sending_channel(candidate.path) in app.config.exports
     ]
 
 
 def _action(delivery: Delivery) -> Action:
     if delivery.kind is Kind.RECEIPT:
         return receipt_action(delivery.path)
+    if delivery.kind is Kind.REQUEST:
+        return request_action(delivery.path)
     in_volumes = delivery.kind is Kind.VOLUMES
     return import_action(delivery.paths, delivery.path.name, in_volumes=in_volumes)
 
@@ -258,7 +259,7 @@ async def _in_order(app: App, arrived: Sequence[Delivery]) -> Sequence[Delivery]
 
 
 async def _place(app: App, delivery: Delivery) -> tuple[str, int]:
-    if delivery.kind is Kind.RECEIPT:
+    if delivery.kind.comes_back:
         return _LAST
     try:
         async with opened_bundle(app, delivery.paths) as (_, bundle):

@@ -31,6 +31,7 @@ from airgap.operations.exporting import Exported, export_next
 from airgap.operations.importing import Imported, import_found
 from airgap.operations.mirroring import mirror_configured
 from airgap.operations.sizes import counted, human_size
+from airgap.operations.statements import read_request
 from airgap.operations.summaries import copy_lines
 from airgap.operations.tending import collect, push_matching
 from airgap.operations.watching import Watcher
@@ -102,6 +103,11 @@ def receipt_action(path: Path) -> Action:
     return Action(f"receipt {path.name}", lambda app, watcher: _confirm(app, path, watcher))
 
 
+def request_action(path: Path) -> Action:
+    """Return what answers a request with the next bundle, where it is known who asks."""
+    return Action(f"request {path.name}", lambda app, watcher: _answer(app, path, watcher))
+
+
 def failed(error: AirgapError, document: Mapping[str, Any] | None = None) -> StepEnd:
     """Return how a step went that ended with an error."""
     hint = f" ({error.hint})" if error.hint else ""
@@ -154,15 +160,33 @@ async def _collect(app: App, watcher: Watcher) -> StepEnd:
 
 
 async def _export(app: App, channel: str, folder: Path | None, watcher: Watcher) -> StepEnd:
-    exported = await export_next(app, channel, watcher, folder=folder)
+    return _exported(await export_next(app, channel, watcher, folder=folder))
+
+
+async def _answer(app: App, path: Path, watcher: Watcher) -> StepEnd:
+    asked = read_request(app, path, watcher.emit)
+    section = app.config.exports.get(asked.channel)
+    if section is not None and not section.signers:
+        command = f"airgap export {asked.channel} --request {path}"
+        return StepEnd(
+            Outcome.WAITING,
+            f"{asked.channel}: asks for {counted(len(asked.missing), 'piece')} that bundle "
+            f"{asked.refused.sequence} relies on; nothing says who asks (export: {asked.channel}: "
+            f"signers), so a person must answer: `{command}`",
+        )
+    return _exported(await export_next(app, asked.channel, watcher, asked=asked))
+
+
+def _exported(exported: Exported) -> StepEnd:
     planned = exported.planned
     if exported.report is None:
+        channel = planned.channel
         return StepEnd(Outcome.NOTHING, f"nothing new for {channel}", {"channel": channel})
     bundle = exported.report.bundle
     base = planned.delivery.increment.base
     kind = "full" if base is None else f"on top of bundle {base.sequence}"
     summary = (
-        f"bundle {planned.sequence} for {channel}, {kind}: {human_size(bundle.size)} in "
+        f"bundle {planned.sequence} for {planned.channel}, {kind}: {human_size(bundle.size)} in "
         f"{bundle.path}"
     )
     return StepEnd(Outcome.SUCCEEDED, summary, _export_document(exported))

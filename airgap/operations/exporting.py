@@ -14,6 +14,7 @@ from airgap.bundle.format import Change
 from airgap.bundle.identity import BundleIdentity, creation_time
 from airgap.bundle.ledger import DeliveryRecord, KeepRules, Standing
 from airgap.bundle.output import WriteOptions
+from airgap.bundle.statements import Request
 from airgap.bundle.volumes import VolumeCut
 from airgap.config.transfer import Compression, ExportChannel, PackKind
 from airgap.errors import ConfigError, NotFound
@@ -57,6 +58,7 @@ async def export_next(
     watcher: Watcher = NOBODY,
     *,
     folder: Path | None = None,
+    asked: Request | None = None,
 ) -> Exported:
     """Write the next bundle of a channel, unless it would say nothing new.
 
@@ -68,6 +70,7 @@ async def export_next(
         channel: a section of the config's ``export``.
         watcher: is told what happens, and asked before anything is written.
         folder: where the bundle goes instead of where the config says.
+        asked: a request that the bundle answers, which is news in any case.
 
     Raises:
         NotFound: there is no such channel, or what it selects is not in the store.
@@ -81,7 +84,8 @@ async def export_next(
         raise NotFound(channel, "is no `export` section of the config")
     now = datetime.now(UTC)
     path = _path(section, channel, now, folder)
-    request = DeliveryRequest(channel, ExportRequest(tuple(section.include)), section.policy)
+    selection = ExportRequest(tuple(section.include))
+    request = DeliveryRequest(channel, selection, section.policy, asked=asked)
     options = write_options(section, sync=app.config.store.sync)
     rules = PackRules.of(section.pack, section.delta_memory)
     sign = unattended_signer(section.sign, app.environ)
@@ -93,7 +97,7 @@ async def export_next(
         ledger = StoreLedger(store)
         await reconcile(channel, ledger)
         planned = await plan_next(request, store, ledger)
-        if await _says_nothing_new(planned, ledger, folder):
+        if asked is None and await _says_nothing_new(planned, ledger, folder):
             return Exported(planned, None)
         await watcher.ask(_proposal(planned, path))
         async with packer_at(store, rules, planned.holding, watcher.emit) as packer:

@@ -15,7 +15,7 @@ from airgap.daemon.arrivals import (
     candidates,
     deliveries,
     is_settled,
-    receipt_channel,
+    sending_channel,
 )
 
 NAMES = st.sampled_from(
@@ -91,7 +91,8 @@ def test_volumes_on_two_sticks_are_one_delivery() -> None:
 
 def test_the_name_of_a_receipt_says_whose_it_is() -> None:
     """Channels may have hyphens."""
-    assert receipt_channel(Path("/in/north-plant-12.receipt")) == "north-plant"
+    assert sending_channel(Path("/in/north-plant-12.receipt")) == "north-plant"
+    assert sending_channel(Path("/in/north-plant-12.request")) == "north-plant"
 
 
 @given(FILES, FILES)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from airgap.bundle.keys import write_key_pair
 from airgap.config.daemon import HooksSection
 from airgap.daemon import folder_files
 from airgap.daemon.folders import FolderWatch, News
@@ -225,6 +226,39 @@ async def test_receipts_that_come_back_are_taken_into_the_ledger(
         (done,) = await looks(watch, connected)
     assert done.summary == "plant, bundle 1: confirmed"
     assert (await connected.export()).report is None
+
+
+async def test_requests_that_come_back_are_answered_where_it_is_known_who_asks(
+    connected: Place, isolated: Place
+) -> None:
+    """With the signers' keys the next bundle brings what was missing; without, a person decides."""
+    write_key_pair(isolated.folder / "plant", None)
+    sign = "import: {plant: {sign: {with: plant.key}}}\n"
+    await connected.export()
+    await connected.publish({"docker.io/team/web:1": small_image(2)})
+    exports = "export: {plant: {output: '{channel}-{time}.tar', policy: assume-delivered%s}}\n"
+    connected.configure(exports % "")
+    carry(await connected.export(), isolated.folder / "inbox")
+    with watching(isolated, config=sign) as watch:
+        (refused,) = await looks(watch, isolated)
+        assert refused.outcome is Outcome.WAITING
+    (request,) = (isolated.store / "airgap" / "receipts").glob("*.request")
+    inbox = connected.folder / "inbox"
+    inbox.mkdir()
+    (inbox / request.name).write_bytes(request.read_bytes())
+    with watching(connected, config=exports % "") as watch:
+        (waiting,) = await looks(watch, connected)
+        assert waiting.outcome is Outcome.WAITING
+        assert "airgap export plant --request" in waiting.summary
+    trusted = exports % f", signers: {isolated.folder / 'plant.pub'}"
+    with watching(connected, config=trusted) as watch:
+        assert await looks(watch, connected, 1) == []
+        # The daemon counts a config that was read anew as news.
+        watch._news.count += 1
+        (answered,) = await looks(watch, connected, 1)
+        assert answered.outcome is Outcome.SUCCEEDED, answered.summary
+        assert answered.summary.startswith("bundle 3 for plant, full")
+        assert await looks(watch, connected) == []
 
 
 async def test_a_folder_that_is_not_there_is_shown_and_comes_back(isolated: Place) -> None:
