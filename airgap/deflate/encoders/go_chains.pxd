@@ -6,7 +6,7 @@ from airgap.deflate.model cimport Model
 
 cdef int MAX_MATCH, WINDOW
 cdef int _BLOCK_TOKENS, _SHORTEST, _FAR_FOR_SHORTEST, _HASH_BITS, _HASH_SHIFT, _HASH_MASK
-cdef int _HASH_FACTOR, _WINDOW_MASK, _MOVE_AT, _MARK_LIMIT
+cdef int _HASH_FACTOR, _WINDOW_MASK, _MOVE_AT, _MARK_LIMIT, _HOPES
 
 @cython.final
 cdef class GoChains(GoBlocks):
@@ -36,7 +36,21 @@ cdef class GoChains(GoBlocks):
     cdef int _visit(self, int place, int beaten) except -1 nogil
 
     @cython.locals(
-        oldest=cython.int, nice=cython.int, tries=cython.int, token=cython.int,
-        last=cython.int, candidate=cython.int, other=cython.int, length=cython.int,
+        oldest=cython.int, nice=cython.int, tries=cython.int, origin=cython.int,
+        token=cython.int, candidate=cython.int, near=cython.int, last=cython.int,
+        other=cython.uint, length=cython.int,
     )
-    cdef int _search(self, int place, int mark, int beaten, int longest) except -1 nogil
+    cdef int _search(self, unsigned int place, int mark, int beaten, int longest) except -1 nogil
+
+    @cython.locals(length=cython.int)
+    cdef int _length(
+        self, unsigned int place, unsigned int other, int beaten, int longest
+    ) except -1 nogil
+
+    @cython.locals(
+        ahead=cython.int, first=cython.int, second=cython.int, key=cython.uint, head=cython.uint,
+        start=cython.int, tries=cython.int,
+    )
+    cdef int _hopeless(
+        self, unsigned int place, int mark, int candidate, int beaten, int oldest
+    ) except -1 nogil

@@ -48,6 +48,9 @@ _MOVE_AT = 2 * WINDOW - (_SHORTEST + MAX_MATCH) + 1
 
 _MARK_LIMIT = 1 << 30
 
+# How many places are looked at before hope is kept.
+_HOPES = 4
+
 # The last level that takes the first match it finds.
 _GREEDY = 3
 
@@ -140,10 +143,12 @@ class GoChains(GoBlocks):
         self.count(token)
         if token == 0:
             self.pos += 1
+            # What the next question begins with; begun here, it is there when it is needed.
+            self._chain(self.pos + 2 if self._found_at == self.pos else self.pos + 1)
             return 0
         self.pos += token >> 16
         if token >> 16 <= self._hashed_match:
-            self._chain(self.pos)
+            self._chain(self.pos + 1)
         elif self._fresh < self.pos:
             self._fresh = self.pos
         return 0
@@ -203,34 +208,108 @@ class GoChains(GoBlocks):
         self._chain(place + 1)
         if longest <= beaten or beaten >= self._lazy:
             return 0
-        longest = min(longest, MAX_MATCH)
-        return self._search(place, mark, beaten, longest)
+        if self._links[mark & _WINDOW_MASK] < max(mark - WINDOW, self._window_mark):
+            return 0
+        return self._search(place, mark, beaten, min(longest, MAX_MATCH))
 
     def _search(self, place: int, mark: int, beaten: int, longest: int) -> int:
-        """Give the best match in the chain of ``place`` that is longer than ``beaten``, or 0."""
-        oldest = mark - WINDOW
-        oldest = max(oldest, self._window_mark)
+        """Give the best match in the chain of ``place``, or 0.
+
+        The encoder starts from nothing and ends here with a match that may be no longer than the
+        one before, which then wins. To start from that one's length gives the same tokens.
+
+        Args:
+            place: where the match starts,
+            mark: and its mark.
+            beaten: only a longer match counts.
+            longest: how long it can be.
+        """
+        oldest = max(mark - WINDOW, self._window_mark)
         nice = min(longest, self._nice)
         tries = self._tries
+        origin = self._origin
         token = 0
-        last = self.data[place + beaten]
         candidate = self._links[mark & _WINDOW_MASK]
+        near = mark - _FAR_FOR_SHORTEST
+        if beaten >= _SHORTEST:
+            near = 0
+            if self._hopeless(place, mark, candidate, beaten, oldest):
+                return 0
+        last = self.data[place + beaten]
+        # A chain that goes back a whole window comes round to its start: nothing is longer there.
         while candidate >= oldest and tries:
-            other = candidate - self._origin
+            if candidate < near:
+                # From here on four bytes are too few.
+                near = 0
+                beaten = _SHORTEST
+                if longest == beaten or self._hopeless(place, mark, candidate, beaten, oldest):
+                    break
+                last = self.data[place + beaten]
+            other = candidate - origin
+            length = 0
             if self.data[other + beaten] == last:
-                length = 0
-                while length < longest and self.data[other + length] == self.data[place + length]:
-                    length += 1
-                if length > beaten and (
-                    length > _SHORTEST or mark - candidate <= _FAR_FOR_SHORTEST
-                ):
-                    token = length << 16 | (mark - candidate)
-                    if length >= nice:
-                        break
-                    beaten = length
-                    last = self.data[place + beaten]
-            if candidate == oldest:
-                break
+                length = self._length(place, other, beaten, longest)
+            if length:
+                token = length << 16 | (mark - candidate)
+                if length >= nice or self._hopeless(place, mark, candidate, length, oldest):
+                    break
+                near = 0
+                beaten = length
+                last = self.data[place + beaten]
             candidate = self._links[candidate & _WINDOW_MASK]
             tries -= 1
         return token
+
+    def _length(self, place: int, other: int, beaten: int, longest: int) -> int:
+        """Give how many bytes at two places are the same; 0 if not more than ``beaten``.
+
+        The byte behind these is known to be the same. Mostly one of the last before it is not.
+        """
+        length = beaten
+        while length and self.data[other + length - 1] == self.data[place + length - 1]:
+            length -= 1
+        if length:
+            return 0
+        length = beaten + 1
+        while length < longest and self.data[other + length] == self.data[place + length]:
+            length += 1
+        return length
+
+    def _hopeless(self, place: int, mark: int, candidate: int, beaten: int, oldest: int) -> int:
+        """Tell (0 or 1) whether no match of more than ``beaten`` bytes is left in the window.
+
+        It would bring the four bytes that end just behind these, so it is enough to look where
+        they are. The encoder does not: it searches the same matches in vain.
+
+        Args:
+            place: where the match starts,
+            mark: and its mark.
+            candidate: the newest mark that is still to be looked at.
+            beaten: four at least.
+            oldest: the oldest mark that is looked at.
+        """
+        ahead = beaten - _SHORTEST + 1
+        if mark - candidate < ahead or self._greedy:
+            return 0  # the four bytes may be where nothing is chained (yet)
+        first = self.data[place]
+        second = self.data[place + 1]
+        place += ahead
+        key = (
+            self.data[place] << 24
+            | self.data[place + 1] << 16
+            | self.data[place + 2] << 8
+            | self.data[place + 3]
+        )
+        head = (key * _HASH_FACTOR) >> _HASH_SHIFT & _HASH_MASK
+        start = self._heads[head] - ahead
+        tries = _HOPES
+        while start >= oldest:
+            if tries == 0:
+                return 0
+            if start <= candidate:
+                place = start - self._origin
+                if self.data[place] == first and self.data[place + 1] == second:
+                    return 0
+            start = self._links[(start + ahead) & _WINDOW_MASK] - ahead
+            tries -= 1
+        return 1
