@@ -5,11 +5,12 @@ from airgap.deflate.encoders.klauspost_search cimport KlauspostSearch
 from airgap.deflate.header cimport Header
 
 cdef int MAX_STORED
-cdef int _PIECE, _TAIL, _PENALTY, _FEWEST_SEARCHED, _MOST_STORED
+cdef int _PIECE, _REST, _TAIL, _PENALTY, _FEWEST_SEARCHED, _MOST_STORED
 cdef int _STORED, _LITERALS, _TOKENS, _MARK, _END, _EXACT_HEADS
 
 cdef class KlauspostStream(KlauspostBlocks):
     cdef KlauspostSearch _search
+    cdef int _expected_pieces
     cdef int _pieces
     cdef int _piece_stop
     cdef int _stop
@@ -28,5 +29,6 @@ cdef class KlauspostStream(KlauspostBlocks):
     @cython.locals(start=cython.int)
     cdef int _end_piece(self) except -1 nogil
 
+    cdef int _join_pieces(self) except -1 nogil
     cdef int _lose_track(self) except -1 nogil
     cdef int _cut_short(self) except -1 nogil

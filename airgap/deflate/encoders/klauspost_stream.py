@@ -12,7 +12,8 @@ the fast levels, and ``gzip.go`` of klauspost/pgzip, which buildah, podman and s
   knows the last 16 KiB of the piece before and ends with an empty stored block. A last piece that
   is full is followed by an empty one.
 
-An encoder is taken to be flushed where pgzip does it. Corrections repair other flushes.
+Whether there are pieces is learned at the end of the first, where the model was told wrong: the
+heads of both kinds of streams are the same. Corrections repair that, and flushes elsewhere.
 
 Compiled by ``klauspost_stream.pxd`` where a compiler is at hand; runs as it stands everywhere.
 """
@@ -25,6 +26,7 @@ from airgap.deflate.format import MAX_STORED
 from airgap.deflate.header import Header
 
 _PIECE = 1 << 20
+_REST = _PIECE % MAX_STORED
 _TAIL = 1 << 14
 _PENALTY = 7
 
@@ -48,13 +50,14 @@ class KlauspostStream(KlauspostBlocks):
         level: 5 or 6.
         generation: which versions' behaviour it is: 2 for those from 1.14.1 on, 3 from 1.15.0 on,
             4 from 1.15.10 on, 5 from 1.18.1 on and for Go 1.27.
-        pieces: 1 for pgzip, 0 for a stream of one piece.
+        pieces: 1 for pgzip, 0 for a stream of one piece; what is expected until it is known.
     """
 
     def __init__(self, level: int, generation: int, pieces: int) -> None:
         super().__init__(_PENALTY, 1 if generation >= _EXACT_HEADS else 0)
         self.continues = 1
         self._search = TwoTableSearch(self.data, level, generation)
+        self._expected_pieces = pieces
         self._pieces = pieces
         self._piece_stop = _PIECE
         self._stop = 0
@@ -71,6 +74,7 @@ class KlauspostStream(KlauspostBlocks):
         KlauspostBlocks.restart(self)
         self.forget_codes()
         self._search.forget(0)
+        self._pieces = self._expected_pieces
         self._piece_stop = _PIECE
         self._stop = 0
         self._ended = 0
@@ -132,7 +136,9 @@ class KlauspostStream(KlauspostBlocks):
         """Count the token and step over it; search anew behind one that was not found."""
         self.count(token)
         self.pos += (token >> 16) or 1
-        if self._kind != _TOKENS:
+        if self._kind == _MARK:
+            self._join_pieces()
+        elif self._kind != _TOKENS:
             if token:
                 self._kind = _TOKENS
                 self._lose_track()
@@ -148,6 +154,8 @@ class KlauspostStream(KlauspostBlocks):
             if self._kind == _END:
                 return self.choose_end(header)
             self.choose_stored(header)
+            if self.pos == self._piece_stop:
+                self._pieces = 1
             if self._pieces:
                 self._end_piece()
             return 0
@@ -178,6 +186,17 @@ class KlauspostStream(KlauspostBlocks):
         self._search.forget(start)
         self._search.begin(start, self.pos)
         self._search.run()
+        return 0
+
+    def _join_pieces(self) -> int:
+        """Go on where a piece was thought to have ended, in the block that began at its rest."""
+        self._pieces = 0
+        self._kind = _TOKENS
+        self._stop = min(self.block_start - _REST + MAX_STORED, self.end)
+        self._last = 1 if self._stop == self.end and self.closed else 0
+        self._search.begin(self.block_start - _REST, self._stop)
+        self._search.catch_up(self.pos)
+        self._search.found = 0
         return 0
 
     def _lose_track(self) -> int:
