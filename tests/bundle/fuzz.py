@@ -28,6 +28,7 @@ from airgap.bundle.access import open_bundle
 from airgap.bundle.medium import Medium
 from airgap.bundle.opening import find_bundle
 from airgap.bundle.signatures import check_signatures
+from airgap.bundle.unpacking_means import UnpackingMeans
 from airgap.bundle.verify import verify_bundle
 from airgap.errors import AirgapError, BundleDamaged, ContentMismatch
 from airgap.oci.digest import Digest
@@ -137,7 +138,8 @@ async def _refusal(subject: Subject, carried: Path, place: Path) -> AirgapError 
     """Import what was carried, as ``airgap import`` does; return why it was refused."""
     async with Store.open(place, create=True, sync=False) as store, store.writing():
         try:
-            async with open_bundle(_medium(subject, carried)) as bundle:
+            means = UnpackingMeans(store.places.ingest)
+            async with open_bundle(_medium(subject, carried), lambda _: means) as bundle:
                 head = bundle.head
                 verdict = check_signatures(head.bundle_json, head.signatures, subject.policy)
                 verdict.require(str(bundle.path))

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import zstandard
 
 from airgap.bundle import tar
+from airgap.bundle.layout import BUNDLE_DIGEST_NAME, encode_bundle_digest
 from airgap.bundle.volumes import INDEX_SUFFIX, read_file_name
 from airgap.oci.digest import Digest
 from tests.bundle.fuzz_subjects import NAME, Subject
@@ -384,4 +385,7 @@ def _with_bundle_json(subject: Subject, raw: bytes) -> Files:
             index["annotations"]["io.airgap.bundle.digest"] = Digest.of(raw)
             changed = json.dumps(index, separators=(",", ":")).encode()
             members[place] = (tar.header("index.json", len(changed)), changed)
+        elif header.startswith(BUNDLE_DIGEST_NAME.encode()):
+            changed = encode_bundle_digest(Digest.of(raw))
+            members[place] = (tar.header(BUNDLE_DIGEST_NAME, len(changed)), changed)
     return _packed(subject, members)

@@ -12,14 +12,24 @@ import pyrage  # type: ignore[import-untyped]
 import zstandard
 
 from airgap.bundle.age_keys import Identity
+from airgap.bundle.identity import BundleIdentity
 from airgap.bundle.keys import PrivateKey
 from airgap.bundle.output import WriteOptions
 from airgap.bundle.signatures import SignaturePolicy, signer
+from airgap.bundle.stream import MAX_WINDOW
 from airgap.bundle.volumes import VolumeCut, read_file_name
+from airgap.bundle.writer import BundleWriter, Signer
+from airgap.config.transfer import PackKind
+from airgap.content.copy_plan import copy_plan
+from airgap.content.events import discard
 from airgap.oci.digest import Digest
 from airgap.oci.reference import Reference
-from tests.bundle.samples import roots_of, several_images, write_bundle
+from airgap.operations.packing import packer_at
+from airgap.store.store import Store
+from airgap.usecases.pack_rules import PackRules
+from tests.bundle.samples import NOON, roots_of, several_images, write_bundle
 from tests.support import images
+from tests.support.filled_store import filled_store
 from tests.support.memory import MemorySource
 
 NAME = "bundle"
@@ -77,9 +87,8 @@ class Subject:
         if not self.is_compressed:
             return stored
         try:
-            with zstandard.ZstdDecompressor().stream_reader(
-                io.BytesIO(stored), read_across_frames=True
-            ) as reader:
+            decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+            with decompressor.stream_reader(io.BytesIO(stored), read_across_frames=True) as reader:
                 return reader.read(_LARGEST_INSIDE)
         except zstandard.ZstdError as error:
             raise ValueError(str(error)) from None
@@ -122,6 +131,8 @@ def make_subjects(folder: Path) -> list[Subject]:
         _make(folder, "volumes", cut=VolumeCut(_VOLUME_SIZE)),
         _make(folder, "volumes zstd signed", zstd=True, signed=True, cut=VolumeCut(_VOLUME_SIZE)),
         _make(folder, "volumes encrypted", encrypted=True, cut=VolumeCut(_VOLUME_SIZE)),
+        _make(folder, "packed", zstd=True, packed=True),
+        _make(folder, "packed signed", zstd=True, signed=True, packed=True),
     ]
 
 
@@ -132,12 +143,13 @@ def _make(
     zstd: bool = False,
     encrypted: bool = False,
     signed: bool = False,
+    packed: bool = False,
     cut: VolumeCut | None = None,
 ) -> Subject:
     source = several_images()
     identity = pyrage.x25519.Identity.generate() if encrypted else None
     recipients = (identity.to_public(),) if identity is not None else ()
-    options = WriteOptions(zstd=zstd, sync=False, cut=cut, recipients=recipients)
+    options = WriteOptions(zstd=zstd, long=packed, sync=False, cut=cut, recipients=recipients)
     others = None
     if cut is not None:
         another = MemorySource({"other:1": images.image([images.random_layer(9, 40_000)])})
@@ -159,5 +171,21 @@ def _written(
 ) -> dict[str, bytes]:
     folder.mkdir()
     sign = signer([_KEY]) if signed else None
-    asyncio.run(write_bundle(folder / NAME, source, options, sign=sign))
+    if options.long:
+        asyncio.run(_pack(folder / NAME, source, options, sign))
+    else:
+        asyncio.run(write_bundle(folder / NAME, source, options, sign=sign))
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+async def _pack(
+    path: Path, source: MemorySource, options: WriteOptions, sign: Signer | None
+) -> None:
+    """Write a packed bundle, from a store that has everything of a source."""
+    place = await filled_store(path.parent.with_name(f"{path.parent.name} store"), source)
+    async with (
+        Store.open(place, sync=False) as store,
+        packer_at(store, PackRules(PackKind.SMALL), None, discard) as packer,
+        BundleWriter(path, store, BundleIdentity(NOON), options, sign, packer=packer) as writer,
+    ):
+        await copy_plan(store, writer, await store.plan(roots_of(source), frozenset()))
