@@ -103,6 +103,7 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
             f"go:{level}": Released(_GO, "GoChains", (level,), (_UNKNOWN,), _flags(level))
             for level in (9, 8, 7, 5, 4, 3, 2)
         },
+        "go:1": Released("go_speed", "GoSpeed", (), (_UNKNOWN,), _flags(1)),
         **{
             f"pgzip-{version}:{level}": _klauspost(level, generation, 1)
             for level in (5, 6)
@@ -132,6 +133,8 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
             )
             for level in _LEVELS
         },
+        "go:huffman": Released("go_plain", "GoPlain", (1,), (_UNKNOWN,)),
+        "go:0": Released("go_plain", "GoPlain", (0,), (_UNKNOWN,)),
     }
 )
 
