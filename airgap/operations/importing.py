@@ -23,6 +23,7 @@ from airgap.content.events import Note
 from airgap.errors import AirgapError, BundleDamaged, ContentMismatch, Refused
 from airgap.oci.name_mapping import NameMapping
 from airgap.operations.consignment import Consignment
+from airgap.operations.packing import warn_of_slowness
 from airgap.operations.pushing import turn_at
 from airgap.operations.signing import unattended_signer
 from airgap.operations.sizes import human_size
@@ -149,6 +150,7 @@ async def take_in(consignment: Consignment, papers: Papers, watcher: Watcher = N
     app, bundle, mapping = consignment.app, consignment.bundle, consignment.mapping
     if (pack := bundle.manifest.pack) is not None:
         watcher.emit(Note("info", f"unpacking takes {human_size(pack.memory)} of memory at most"))
+        warn_of_slowness(watcher.emit)
     async with (
         app.open_store(create=True) as store,
         turn(store, "import", patience=watcher.patience),

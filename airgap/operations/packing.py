@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airgap.bundle.delivery import Holding
-from airgap.content.events import Emit
+from airgap.content.events import Emit, Note
 from airgap.store.store import Store
 from airgap.usecases.pack_rules import PackRules
 
@@ -48,6 +48,7 @@ async def packer_at(
     # The coders take a while to load, and few exports want them.
     from airgap.usecases.layer_packing import LayerPacker, open_workshop  # noqa: PLC0415
 
+    warn_of_slowness(emit)
     own = store.places.own / "packing" if store.writable else None
     place = _work_folder(own)
     folder = await asyncio.to_thread(place.__enter__)
@@ -56,6 +57,18 @@ async def packer_at(
         yield LayerPacker(store, rules, workshop, holding, emit)
     finally:
         await asyncio.to_thread(place.__exit__, None, None, None)
+
+
+def warn_of_slowness(emit: Emit) -> None:
+    """Say so where the coder runs uncompiled, and what to do about it."""
+    from airgap.deflate.models import is_compiled  # noqa: PLC0415 - see above
+
+    if not is_compiled():
+        text = (
+            "the deflate coder is not compiled, and takes some fifty times as long: install a C "
+            "compiler and Python's headers, then airgap again; or a wheel made where they are"
+        )
+        emit(Note("warning", text))
 
 
 @contextmanager
