@@ -15,6 +15,7 @@ from airgap.content.events import Emit
 from airgap.daemon.board import Activity, Board
 from airgap.daemon.history import History
 from airgap.daemon.logs import Logger, cleaned, without_secrets
+from airgap.daemon.memory import trimmer
 from airgap.daemon.notices import Notice, tell
 from airgap.daemon.programs import ProgramEnd, run_program
 from airgap.daemon.records import Outcome, Run
@@ -104,6 +105,7 @@ class Runner:
         self.logger = logger
         self.clock = clock
         self._locks: dict[str, asyncio.Lock] = {}
+        self._give_back_memory = trimmer()
 
     async def run(self, app: App, work: Work) -> Run:
         """Do something, after whatever of the same name is being done.
@@ -112,7 +114,10 @@ class Runner:
         cut off.
         """
         async with self._locks.setdefault(work.name, asyncio.Lock()):
-            return await self._run(app, work)
+            try:
+                return await self._run(app, work)
+            finally:
+                await asyncio.shield(asyncio.to_thread(self._give_back_memory))
 
     async def _run(self, app: App, work: Work) -> Run:
         logger = self.logger.bind(job=work.name)
