@@ -1,14 +1,28 @@
-"""What was done, kept in a small database beside the catalog, so that it outlives the daemon."""
+"""What was done, kept in a small database beside the catalog, so that it outlives the daemon.
+
+Where daemons on several machines share a store they share its history, too.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
 
 from airgap.daemon.history_schema import arrivals as _arrivals
 from airgap.daemon.history_schema import marks as _marks
@@ -17,26 +31,36 @@ from airgap.daemon.history_schema import runs as _runs
 from airgap.daemon.records import Arrival, Document, Mark, Outcome, Run
 from airgap.store.database import Database, insert_new, insert_or_replace, open_sqlite
 
-_REMEDY = "move this file away: what was done is forgotten then, and nothing else"
+REMEDY = "move this file away: what was done is forgotten then, and nothing else"
 
 
 class History:
     """The history of one store's daemon. Everything here blocks; use it in worker threads."""
 
-    def __init__(self, path: Path, *, sync: bool = True) -> None:
-        """Open it; it is made where it is not there.
+    def __init__(self, database: Database, name: str) -> None:
+        """Prepare it; this closes the database in the end.
+
+        Args:
+            database: where it is, or is to be.
+            name: what a person knows that by.
 
         Raises:
             StoreUnusable: a newer version has written it, or it is damaged.
             NotPermitted, NoSpace: it cannot be written.
         """
-        self._database: Database = open_sqlite(path, sync=sync, writable=True, remedy=_REMEDY)
+        self._database = database
         try:
             with self._database.writing() as connection:
-                prepare(connection, str(path))
+                prepare(connection, name)
         except BaseException:
             self._database.close()
             raise
+
+    @classmethod
+    def at(cls, path: Path, *, sync: bool = True) -> Self:
+        """Open the one in a file, which is made where it is not there."""
+        database = open_sqlite(path, sync=sync, writable=True, remedy=REMEDY)
+        return cls(database, str(path))
 
     def close(self) -> None:
         """Close it."""
@@ -45,8 +69,12 @@ class History:
     # Runs
 
     def begin(self, name: str, title: str, now: float) -> int:
-        """Write down that something has begun; return its number."""
+        """Write down that something has begun; return its number.
+
+        A name is never run twice at a time, so a run of it that is open still has died.
+        """
         with self._database.writing() as connection:
+            _close_open(connection, _runs.c.name == name, now)
             done = connection.execute(
                 insert(_runs).values(
                     name=name,
@@ -102,22 +130,23 @@ class History:
             connection.execute(delete(_runs).where(_runs.c.name == run.name, _runs.c.id <= oldest))
         return run
 
-    def cut_off(self, now: float) -> Sequence[str]:
+    def running(self) -> Mapping[int, str]:
+        """Return the runs that are open: their numbers and names."""
+        query = select(_runs).where(_runs.c.outcome == Outcome.RUNNING.value)
+        return {run.number: run.name for run in self._select(query)}
+
+    def cut_off(self, now: float, dead: Collection[int] | None = None) -> Sequence[str]:
         """Close the runs that a killed daemon has left open; return whose they were.
 
         Also those that the last daemon has cut off itself and that have not run since.
+
+        Args:
+            now: seconds since 1970.
+            dead: which of the open runs; all where None.
         """
         newest = select(func.max(_runs.c.id)).group_by(_runs.c.name)
         with self._database.writing() as connection:
-            connection.execute(
-                update(_runs)
-                .where(_runs.c.outcome == Outcome.RUNNING.value)
-                .values(
-                    ended=now,
-                    outcome=Outcome.CUT_OFF.value,
-                    summary="the daemon ended before it did",
-                )
-            )
+            _close_open(connection, true() if dead is None else _runs.c.id.in_(dead), now)
             rows = connection.execute(
                 select(_runs.c.name).where(
                     _runs.c.id.in_(newest), _runs.c.outcome == Outcome.CUT_OFF.value
@@ -213,6 +242,18 @@ class History:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def _close_open(connection: Connection, which: ColumnElement[bool], now: float) -> None:
+    connection.execute(
+        update(_runs)
+        .where(_runs.c.outcome == Outcome.RUNNING.value, which)
+        .values(
+            ended=now,
+            outcome=Outcome.CUT_OFF.value,
+            summary="the daemon ended before it did",
+        )
+    )
 
 
 def _run(row: Row[Any]) -> Run:

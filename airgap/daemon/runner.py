@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +18,7 @@ from airgap.daemon.history import History
 from airgap.daemon.logs import Logger, cleaned, without_secrets
 from airgap.daemon.memory import trimmer
 from airgap.daemon.notices import Notice, tell
+from airgap.daemon.others import Others
 from airgap.daemon.programs import ProgramEnd, run_program
 from airgap.daemon.records import Outcome, Run
 from airgap.daemon.steps import Action, StepEnd, failed
@@ -95,15 +97,22 @@ class Runner:
         board: what is being done.
         logger: what is said about it.
         clock: the time in seconds since 1970.
+        others: those who run the same on other machines.
     """
 
     def __init__(
-        self, history: History, board: Board, logger: Logger, clock: Clock = time.time
+        self,
+        history: History,
+        board: Board,
+        logger: Logger,
+        clock: Clock = time.time,
+        others: Others | None = None,
     ) -> None:
         self.history = history
         self.board = board
         self.logger = logger
         self.clock = clock
+        self.others = others or Others()
         self._locks: dict[str, asyncio.Lock] = {}
         self._give_back_memory = trimmer()
 
@@ -112,10 +121,25 @@ class Runner:
 
         What goes wrong is in the run that is returned. A run that is cancelled is written down as
         cut off.
+
+        Raises:
+            Busy: on another machine it is being done for longer than we wait.
         """
-        async with self._locks.setdefault(work.name, asyncio.Lock()):
+        async with self._alone(work.name):
+            return await self._run(app, work)
+
+    async def run_if(
+        self, app: App, work: Work, is_wanted: Callable[[], Awaitable[bool]]
+    ) -> Run | None:
+        """Do the same, unless it turns out not to be wanted any more when its turn comes."""
+        async with self._alone(work.name):
+            return await self._run(app, work) if await is_wanted() else None
+
+    @asynccontextmanager
+    async def _alone(self, name: str) -> AsyncIterator[None]:
+        async with self._locks.setdefault(name, asyncio.Lock()), self.others.alone(name):
             try:
-                return await self._run(app, work)
+                yield
             finally:
                 await asyncio.shield(asyncio.to_thread(self._give_back_memory))
 

@@ -24,6 +24,7 @@ from airgap.daemon.sticks import StickWatch
 from airgap.daemon.timetable import EveryTrigger, Timetable
 from airgap.errors import NotFound
 from airgap.operations.sizes import counted, human_span
+from airgap.operations.turns import Busy
 from airgap.operations.watching import Watcher
 
 _LAST_BREATH = 10.0
@@ -135,7 +136,8 @@ class Daemon:
             now = self._now()
             is_due = await self._first(name, job) <= now
             if name in names or (not names and is_due):
-                runs.append(await self.runner.run(self.app, self._work(name, job)))
+                run = await self._run_job(name, job, None if name in names else now)
+                runs += [run] if run is not None else []
         for name, folder in self._folders.items():
             if not names or name in names:
                 runs += await folder.look(self.app)
@@ -148,7 +150,11 @@ class Daemon:
         return runs
 
     async def _find_cut_off(self) -> None:
-        found = await asyncio.to_thread(self.history.cut_off, self.runner.clock())
+        running = await asyncio.to_thread(self.history.running)
+        # Asked for in this order: a run that was open, and whose name nobody is at now, is dead.
+        alive = await self.runner.others.busy_with(running.values())
+        dead = [number for number, name in running.items() if name not in alive]
+        found = await asyncio.to_thread(self.history.cut_off, self.runner.clock(), dead)
         self._cut_off = frozenset(found)
 
     # Planning
@@ -226,8 +232,12 @@ class Daemon:
 
     # Doing
 
-    def begin(self, name: str) -> bool:
+    def begin(self, name: str, due: datetime | None = None) -> bool:
         """Begin something now; False where it is being done already.
+
+        Args:
+            name: a job, folder or stick.
+            due: since when it is due; None where somebody wants it now, due or not.
 
         Raises:
             NotFound: nothing has this name.
@@ -236,27 +246,44 @@ class Daemon:
             raise _unknown(name)
         if name in self._tasks:
             return False
-        self._cut_off -= {name}
-        self._tasks[name] = asyncio.create_task(self._do(name), name=name)
+        self._tasks[name] = asyncio.create_task(self._do(name, due), name=name)
         self._tasks[name].add_done_callback(partial(self._done, name))
         return True
 
     async def _fire(self, name: str) -> None:
         try:
-            if not self.begin(name) and name in self.app.config.daemon.jobs:
+            if not self.begin(name, self._now()) and name in self.app.config.daemon.jobs:
                 self.logger.warning("still running, so this time is left out", job=name)
         except NotFound:
             # The config has just changed.
             return
 
-    async def _do(self, name: str) -> None:
+    async def _do(self, name: str, due: datetime | None) -> None:
         job = self.app.config.daemon.jobs.get(name)
-        if job is not None:
-            await self.runner.run(self.app, self._work(name, job))
-        elif name in self._folders:
-            await self._folders[name].look(self.app)
-        elif name in self._sticks:
-            await self._sticks[name].look(self.app)
+        try:
+            if job is not None:
+                await self._run_job(name, job, due)
+            elif name in self._folders:
+                await self._folders[name].look(self.app)
+            elif name in self._sticks:
+                await self._sticks[name].look(self.app)
+        except Busy as busy:
+            self.logger.warning("this time is left out", job=name, cause=str(busy))
+
+    async def _run_job(self, name: str, job: JobSection, due: datetime | None) -> Run | None:
+        """Run a job, unless another daemon has done meanwhile what was due."""
+
+        async def is_wanted() -> bool:
+            marks = await asyncio.to_thread(self.history.marks)
+            begun = marks[name].begun if name in marks else None
+            if due is None or begun is None or name in cut_off or not others.can_be:
+                return True
+            last = datetime.fromtimestamp(begun, UTC)
+            return not self._timetable(job).is_done(last, due)
+
+        others = self.runner.others
+        cut_off, self._cut_off = self._cut_off, self._cut_off - {name}
+        return await self.runner.run_if(self.app, self._work(name, job), is_wanted)
 
     def _done(self, name: str, task: asyncio.Task[None]) -> None:
         self._tasks.pop(name, None)

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from airgap.app import App
 from airgap.config.daemon import Occasion
 from airgap.daemon.board import Board
-from airgap.daemon.history import History
+from airgap.daemon.history import REMEDY, History
 from airgap.daemon.logs import Logger
 from airgap.daemon.notices import Notice, tell
+from airgap.daemon.others import Others
 from airgap.daemon.records import Run
-from airgap.daemon.runner import Clock, Runner
+from airgap.daemon.runner import PATIENCE, Clock, Runner
 from airgap.daemon.service import BETWEEN_LOOKS, Daemon
 from airgap.daemon.service_manager import ServiceManager
 from airgap.daemon.status import StatusReader, late_names, moment
@@ -26,7 +28,8 @@ from airgap.daemon.web import serving_status
 from airgap.errors import AirgapError
 from airgap.operations.sizes import counted, human_span
 from airgap.operations.turns import turn
-from airgap.store.places import Places
+from airgap.store.beside import open_beside
+from airgap.store.store import Store
 
 _WATCH_SECONDS = 2.0
 _LATE_SECONDS = 60.0
@@ -44,6 +47,7 @@ class Surroundings:
         logger: what is said.
         manager: whom to tell how the service fares.
         clock: the time in seconds since 1970.
+        machine: what this machine is called.
     """
 
     load: Callable[[], App]
@@ -51,27 +55,31 @@ class Surroundings:
     logger: Logger
     manager: ServiceManager
     clock: Clock = time.time
+    machine: str = field(default_factory=socket.gethostname)
 
 
 @asynccontextmanager
 async def opened_daemon(surroundings: Surroundings, app: App) -> AsyncIterator[Daemon]:
-    """Open the store and the history; there is one daemon for a store at a time.
+    """Open the store and the history; there is one daemon for a store at a time on each machine.
+
+    On several machines there can be one each where they share the store's catalog in a database.
 
     Raises:
         Busy: there is a daemon already.
         StoreUnusable, NotPermitted, NoSpace: the store cannot be opened or made.
     """
-    path = history_path(app.store_path)
-    async with app.open_store(create=True, long_lived=True) as store, turn(store, "daemon"):
-        history = await asyncio.to_thread(History, path, sync=app.config.store.sync)
-        with closing(history):
-            runner = Runner(history, Board(), surroundings.logger, surroundings.clock)
-            yield Daemon(app, runner)
+    async with app.open_store(create=True, long_lived=True) as store:
+        shared = store.server is not None
+        async with turn(store, f"daemon.{surroundings.machine}" if shared else "daemon"):
+            history = await asyncio.to_thread(_open_history, store)
+            with closing(history):
+                others = Others(store if shared else None, PATIENCE)
+                board, logger = Board(), surroundings.logger
+                yield Daemon(app, Runner(history, board, logger, surroundings.clock, others))
 
 
-def history_path(store: Path) -> Path:
-    """Return where a store's daemon keeps its history."""
-    return Places(store).own / "daemon.sqlite"
+def _open_history(store: Store) -> History:
+    return History(*open_beside(store, "daemon", REMEDY))
 
 
 async def run_once(
@@ -190,8 +198,9 @@ async def read_config_again(surroundings: Surroundings, daemon: Daemon) -> bool:
 
 
 def _require_same_places(old: App, new: App) -> None:
-    if old.store_path != new.store_path:
-        raise AirgapError("store.path", "has changed", "restart the daemon to use another store")
+    places = (old.store_path, old.database_address), (new.store_path, new.database_address)
+    if places[0] != places[1]:
+        raise AirgapError("store", "has changed", "restart the daemon to use another store")
     before, after = old.config.daemon, new.config.daemon
     if (before.listen, before.token_file) != (after.listen, after.token_file):
         raise AirgapError(

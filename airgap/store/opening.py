@@ -14,6 +14,7 @@ import uuid
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import Connection, inspect, select
 
@@ -29,6 +30,9 @@ from airgap.store.os_errors import explained
 from airgap.store.places import Places
 from airgap.store.threads import settled
 
+if TYPE_CHECKING:
+    from airgap.store.postgres import Server
+
 _REBUILD = "take it over with `airgap store rebuild`, which reads the layout and makes a catalog"
 
 
@@ -39,6 +43,7 @@ class OpenStore:
     places: Places
     database: Database
     locks: Locks
+    server: Server | None
     store_id: str
     writable: bool
     held: ExitStack
@@ -85,7 +90,7 @@ def open_store(
         )
     with ExitStack() as stack:
         if address is None:
-            locks: Locks = FileLocks(places.locks)
+            server, locks = None, cast("Locks", FileLocks(places.locks))
             # A rebuild replaces the catalog's file, so it waits until nobody has it open.
             if writable:
                 stack.enter_context(shared(locks, USE))
@@ -95,7 +100,9 @@ def open_store(
             # The driver is large, and a store on a disk never needs it.
             from airgap.store.shared_catalog import open_shared  # noqa: PLC0415 - see above
 
-            database, locks = open_shared(places, address, stack, writable=writable, sync=sync)
+            server, database, locks = open_shared(
+                places, address, stack, writable=writable, sync=sync
+            )
         store_id = check_catalog(places, database, locks, writable=writable)
         if writable:
             # A full disk must not keep anybody from freeing space; the next opening tries again.
@@ -103,7 +110,7 @@ def open_store(
                 write_index(places, database, locks, sync=sync)
             if not places.marker.exists():
                 replace_file(places.marker, MARKER, temporary=places.temporary(), sync=sync)
-        return OpenStore(places, database, locks, store_id, writable, stack.pop_all())
+        return OpenStore(places, database, locks, server, store_id, writable, stack.pop_all())
 
 
 async def open_in_thread(

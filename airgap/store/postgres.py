@@ -21,10 +21,12 @@ from sqlalchemy import (
     NullPool,
     create_engine,
     event,
+    inspect,
     make_url,
     text,
 )
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.schema import CreateSchema
 
 from airgap.errors import (
     AccessDenied,
@@ -101,22 +103,45 @@ class Server:
 
     def database(self) -> Database:
         """Return the catalog."""
+        return self._database(self.engine, self.schema)
+
+    def beside(self, name: str) -> tuple[Database, str]:
+        """Open a schema beside that of the catalog, named by what is added to its name.
+
+        Returns:
+            It, and what a person knows it by.
+
+        Raises:
+            NotPermitted: there is none, and airgap's user may not make one.
+        """
+        schema = f"{self.schema}_{name}"
+        settings = {"search_path": schema}
+        engine = _engine(self.url, sync=self.sync, settings=settings, pool_pre_ping=True)
+        database = self._database(engine, schema)
+        try:
+            with database.writing() as connection:
+                if not inspect(connection).has_schema(schema):
+                    connection.execute(CreateSchema(schema))
+        except BaseException:
+            database.close()
+            raise
+        return database, f"{self.name}, schema {schema}"
+
+    def _database(self, engine: Engine, schema: str) -> Database:
         # Imported late, as the locks build on this module.
         from airgap.store.postgres_locks import lock_key  # noqa: PLC0415 - see above
 
-        key = lock_key(self.schema, _WRITING)
+        key = lock_key(schema, _WRITING)
 
         def begin(connection: Connection) -> None:
             if connection.get_execution_options().get("airgap_writes", False):
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
 
-        event.listen(self.engine, "begin", begin)
-        reading = self.engine.execution_options(
+        event.listen(engine, "begin", begin)
+        reading = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        writing = self.engine.execution_options(
-            isolation_level="READ COMMITTED", airgap_writes=True
-        )
+        writing = engine.execution_options(isolation_level="READ COMMITTED", airgap_writes=True)
         return Database(reading, writing, self.explain)
 
     def engine_for_locks(self) -> Engine:

@@ -30,7 +30,7 @@ _PATIENCE = 30.0
 
 def open_shared(
     places: Places, address: DatabaseAddress, stack: ExitStack, *, writable: bool, sync: bool
-) -> tuple[Database, Locks]:
+) -> tuple[Server, Database, Locks]:
     """Open the catalog of a store in a database; made where both are empty.
 
     Args:
@@ -57,7 +57,7 @@ def open_shared(
             create_tables(connection, noted)
         written = catalog_id(database)
     require_match(places, server, written, noted)
-    return database, locks
+    return server, database, locks
 
 
 def connect(

@@ -50,9 +50,9 @@ class Store:
     """A store on disk that is open; made by :meth:`open`.
 
     Attributes:
-        places: the paths of its parts.
-        database: its catalog.
+        places, database: the paths of its parts; its catalog.
         locks: what its users exclude each other by.
+        server: the database server that its catalog is on; None where that is a file.
         threads: where its blocking work is done.
         session: its claim on content, see :meth:`writing`.
         store_id: an id that the store keeps for life.
@@ -63,8 +63,8 @@ class Store:
     def __init__(self, found: OpenStore, *, sync: bool, long_lived: bool) -> None:
         self.places = found.places
         self.database, self.locks = found.database, found.locks
-        self.store_id = found.store_id
-        self.writable = found.writable
+        self.store_id, self.writable = found.store_id, found.writable
+        self.server = found.server
         self.require_writable = found.require_writable
         self._held = found.held
         self.sync = sync

@@ -122,7 +122,7 @@ class Side:
 
     def outcomes(self) -> dict[str, int]:
         """Return how often its runs ended how."""
-        with closing(History(self.folder / "store" / "airgap" / "daemon.sqlite")) as history:
+        with closing(History.at(self.folder / "store" / "airgap" / "daemon.sqlite")) as history:
             runs = history.runs(limit=100_000)
         return {
             str(outcome): count
@@ -145,7 +145,7 @@ class Side:
         path = self.folder / "store" / "airgap" / "daemon.sqlite"
         if not path.exists():
             return 0
-        with closing(History(path)) as history:
+        with closing(History.at(path)) as history:
             newest = history.runs(limit=1)
         return newest[0].number if newest else 0
 

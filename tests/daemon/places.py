@@ -84,7 +84,7 @@ class Place:
     def runner(self) -> Iterator[Runner]:
         """Give a runner on the store's history."""
         (self.store / "airgap").mkdir(parents=True, exist_ok=True)
-        with closing(History(self.store / "airgap" / "daemon.sqlite", sync=False)) as history:
+        with closing(History.at(self.store / "airgap" / "daemon.sqlite", sync=False)) as history:
             yield Runner(history, Board(), make_logger(self.log), self.clock)
 
     async def publish(self, wanted: Mapping[str, BuiltImage]) -> None:

@@ -21,7 +21,7 @@ RELEASED = {path.stem: path for path in (Path(__file__).parent / "released").glo
 @pytest.fixture
 def history(tmp_path: Path) -> Iterator[History]:
     """An empty history."""
-    with closing(History(tmp_path / "daemon.sqlite", sync=False)) as opened:
+    with closing(History.at(tmp_path / "daemon.sqlite", sync=False)) as opened:
         yield opened
 
 
@@ -88,11 +88,11 @@ def test_what_became_of_a_bundle_is_replaced_by_what_becomes_of_it_later(history
 def test_a_newer_history_is_refused_in_plain_words(tmp_path: Path) -> None:
     """A downgrade does not garble it."""
     path = tmp_path / "daemon.sqlite"
-    History(path, sync=False).close()
+    History.at(path, sync=False).close()
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE meta SET value = '99'")
     with pytest.raises(StoreUnusable, match="newer airgap"):
-        History(path, sync=False)
+        History.at(path, sync=False)
 
 
 def test_a_newer_history_is_left_as_it_is(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_newer_history_is_left_as_it_is(tmp_path: Path) -> None:
             "INSERT INTO meta VALUES ('schema_version', '99');"
         )
     with pytest.raises(StoreUnusable, match="history version 99"):
-        History(path, sync=False)
+        History.at(path, sync=False)
     assert _shape(path).keys() == {"meta"}
 
 
@@ -113,7 +113,7 @@ def test_a_damaged_history_is_told_apart_from_a_damaged_catalog(tmp_path: Path) 
     path = tmp_path / "daemon.sqlite"
     path.write_bytes(b"not a database at all" * 100)
     with pytest.raises(StoreUnusable, match="is damaged") as damage:
-        History(path, sync=False)
+        History.at(path, sync=False)
     assert "move this file away" in damage.value.hint
 
 
@@ -130,7 +130,7 @@ def test_a_history_of_each_released_version_is_brought_up_to_this_one(
     path, new = tmp_path / "daemon.sqlite", tmp_path / "new.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(RELEASED[released].read_text())
-    with closing(History(path, sync=False)) as history:
+    with closing(History.at(path, sync=False)) as history:
         nightly, inbox, first = history.runs()
         assert (nightly.name, nightly.outcome, nightly.ended) == ("nightly", Outcome.RUNNING, None)
         assert (inbox.outcome, inbox.summary) == (Outcome.REFUSED, "signature")
@@ -140,7 +140,7 @@ def test_a_history_of_each_released_version_is_brought_up_to_this_one(
         (arrival,) = history.arrivals("inbox")
         assert (arrival.fingerprint, arrival.run) == ("9f2c-1", inbox.number)
         assert history.cut_off(1700000400.0) == ["nightly"]
-    History(new, sync=False).close()
+    History.at(new, sync=False).close()
     assert _shape(path) == _shape(new)
 
 
