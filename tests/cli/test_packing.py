@@ -16,6 +16,7 @@ from tests.cli.site import Site
 from tests.support import images
 from tests.support.command import airgap
 from tests.support.images import BuiltImage, Layer
+from tests.support.killing import killed_before_the_name, killed_in_state
 
 SOURCES = sorted(Path(tarfile.__file__).parent.glob("*.py"))
 """Python's own library: text as it is in layers."""
@@ -267,3 +268,33 @@ async def test_skopeo_takes_a_small_bundle_as_it_is(site: Site) -> None:
     subprocess.run(["skopeo", "copy", "--quiet", archive, f"dir:{target}"], check=True)  # noqa: ASYNC221 - a peer
     diff_ids = {layer(number).diff_id.hex for number in (1, 2, 3)}
     assert diff_ids <= {path.name for path in target.iterdir()}
+
+
+@pytest.mark.parametrize("state", ["received", "verified", "staged", "published"])
+async def test_an_import_that_is_killed_goes_on_and_leaves_no_opened_content(
+    site: Site, state: str
+) -> None:
+    """Content that lies opened meanwhile has no name, so nothing of it is left behind."""
+    await site.publish(FIRST)
+    await site.export()
+    isolated = site.folder / "isolated"
+    places = ("--store", str(isolated), "--config", str(site.folder / "import.yaml"))
+    await killed_in_state(state, "import", str(site.folder / "1.tar"), *places)
+    assert not list((isolated / "airgap" / "ingest").glob("*.tmp"))
+    await must(site, 1)
+    expect_on_isolated(site, FIRST)
+
+
+async def test_an_export_that_is_killed_leaves_nothing_that_the_next_one_does_not_tidy(
+    site: Site,
+) -> None:
+    """Its working folder goes with the next export."""
+    await site.publish(FIRST)
+    store = ("--store", str(site.connected), "--config", str(site.folder / "export.yaml"))
+    out = str(site.folder / "killed.tar")
+    await killed_before_the_name("killed.tar", "export", "plant", "-o", out, *store)
+    packing = site.connected / "airgap" / "packing"
+    assert len(list(packing.glob("work-*"))) == 1
+    await site.export()
+    assert not list(packing.glob("work-*"))
+    await must(site, 1)
