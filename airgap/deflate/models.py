@@ -72,6 +72,7 @@ _GO = "go_chains"
 
 _KLAUSPOST = "klauspost_stream"
 _KLAUSPOST_GENERATIONS = {"1.15.10": 4, "1.18.1": 5, "1.15.0": 3, "1.14.1": 2}
+_KLAUSPOST_QUICK_GENERATIONS = {"1.15.11": 4, "1.18.1": 5}
 """By the version of klauspost/compress that each began with; Go 1.27 is of 1.18.1."""
 
 
@@ -113,6 +114,12 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
             f"klauspost-{version}:{level}": _klauspost(level, generation, 0)
             for level in (6, 5)
             for version, generation in sorted(_KLAUSPOST_GENERATIONS.items(), reverse=True)
+        },
+        **{
+            f"{kind}-{version}:{level}": _klauspost(level, generation, pieces)
+            for kind, pieces in (("klauspost", 0), ("pgzip", 1))
+            for level in (1, 2)
+            for version, generation in sorted(_KLAUSPOST_QUICK_GENERATIONS.items(), reverse=True)
         },
         **{
             f"zlib:{level}": Released("zlib_plain", "Zlib", (level,), _ZLIB_SYSTEMS, _flags(level))

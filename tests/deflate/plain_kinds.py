@@ -77,6 +77,23 @@ def mixed(size: int, seed: int = 0) -> bytes:
     return bytes(made[:size])
 
 
+def recorded() -> bytes:
+    """What the streams in ``recorded/`` hold: more than a piece, but not much once compressed."""
+    return b"".join(
+        (
+            text(40_000),
+            records(12_000),
+            noise(3_000),
+            bytes(150_000),
+            runs(40_000),
+            skewed(6_000),
+            text(2_000, 3) * 440,
+            text(40_000, 7),
+            noise(1_000),
+        )
+    )
+
+
 SMALL = {
     "nothing": b"",
     "a byte": b"x",

@@ -14,6 +14,7 @@ cdef class KlauspostSearch:
     cdef public int floor
     cdef public int origin
     cdef public int repeat
+    cdef public int known
     cdef int _longest
 
     cdef int slide(self, int distance) except -1 nogil

@@ -38,6 +38,7 @@ class KlauspostSearch:
         floor: the first byte that matches may reach; history begins here.
         origin: what makes a mark of a position.
         repeat: the distance of the last match; 1 at the start of a block.
+        known: what the match that begins at ``place`` is a copy of, where that is known; else -1.
     """
 
     def __init__(self, data: bytearray, generation: int) -> None:
@@ -53,6 +54,7 @@ class KlauspostSearch:
         self.floor = 0
         self.origin = _FIRST_ORIGIN
         self.repeat = 1
+        self.known = -1
 
     def slide(self, distance: int) -> int:
         """Follow the buffer."""
@@ -61,6 +63,7 @@ class KlauspostSearch:
         self.stop -= distance
         self.limit -= distance
         self.floor = max(self.floor - distance, 0)
+        self.known = max(self.known - distance, -1)
         self.origin += distance
         if self.origin > _LAST_ORIGIN:
             self.renumber(self.origin - _FIRST_ORIGIN)
@@ -83,6 +86,7 @@ class KlauspostSearch:
         self.stop = stop
         self.limit = stop - _MARGIN
         self.repeat = 1
+        self.known = -1
         self.found = 0
         return 0
 
@@ -98,6 +102,7 @@ class KlauspostSearch:
         if self.emit != place:
             self.emit = place
             self.place = place
+            self.known = -1
         return self.search(1)
 
     def catch_up(self, place: int) -> int:

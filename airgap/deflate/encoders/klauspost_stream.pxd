@@ -5,7 +5,7 @@ from airgap.deflate.encoders.klauspost_search cimport KlauspostSearch
 from airgap.deflate.header cimport Header
 
 cdef int MAX_STORED
-cdef int _PIECE, _REST, _TAIL, _PENALTY, _FEWEST_SEARCHED, _MOST_STORED
+cdef int _PIECE, _REST, _TAIL, _PENALTY, _LAST_QUICK, _FEWEST_SEARCHED, _MOST_STORED
 cdef int _STORED, _LITERALS, _TOKENS, _MARK, _END, _EXACT_HEADS
 
 cdef class KlauspostStream(KlauspostBlocks):

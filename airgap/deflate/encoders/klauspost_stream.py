@@ -21,6 +21,8 @@ Compiled by ``klauspost_stream.pxd`` where a compiler is at hand; runs as it sta
 from __future__ import annotations
 
 from airgap.deflate.encoders.klauspost_blocks import KlauspostBlocks
+from airgap.deflate.encoders.klauspost_quick import QuickSearch
+from airgap.deflate.encoders.klauspost_search import KlauspostSearch
 from airgap.deflate.encoders.klauspost_tables import TwoTableSearch
 from airgap.deflate.format import MAX_STORED
 from airgap.deflate.header import Header
@@ -29,6 +31,7 @@ _PIECE = 1 << 20
 _REST = _PIECE % MAX_STORED
 _TAIL = 1 << 14
 _PENALTY = 7
+_LAST_QUICK = 2
 
 _EXACT_HEADS = 5
 
@@ -43,11 +46,17 @@ _MARK = 3
 _END = 4
 
 
+def _make_search(data: bytearray, level: int, generation: int) -> KlauspostSearch:
+    if level <= _LAST_QUICK:
+        return QuickSearch(data, level, generation)
+    return TwoTableSearch(data, level, generation)
+
+
 class KlauspostStream(KlauspostBlocks):
     """A fast level of klauspost/compress.
 
     Args:
-        level: 5 or 6.
+        level: 1, 2, 5 or 6; the first two of generation 4 or 5.
         generation: which versions' behaviour it is: 2 for those from 1.14.1 on, 3 from 1.15.0 on,
             4 from 1.15.10 on, 5 from 1.18.1 on and for Go 1.27.
         pieces: 1 for pgzip, 0 for a stream of one piece; what is expected until it is known.
@@ -56,7 +65,7 @@ class KlauspostStream(KlauspostBlocks):
     def __init__(self, level: int, generation: int, pieces: int) -> None:
         super().__init__(_PENALTY, 1 if generation >= _EXACT_HEADS else 0)
         self.continues = 1
-        self._search = TwoTableSearch(self.data, level, generation)
+        self._search = _make_search(self.data, level, generation)
         self._expected_pieces = pieces
         self._pieces = pieces
         self._piece_stop = _PIECE
