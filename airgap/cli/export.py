@@ -115,6 +115,8 @@ def export(
                 "--platform": platforms,
                 "--no-referrers": no_referrers,
                 "--compress": wrapping.compress,
+                "--pack": wrapping.pack,
+                "--delta-memory": wrapping.delta_memory,
                 "--id": bundle_id,
                 "--created": created,
                 "--dry-run": dry_run,

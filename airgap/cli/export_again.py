@@ -14,7 +14,7 @@ from airgap.bundle.volumes import VolumeIndex
 from airgap.cli.output import Result
 from airgap.cli.progress import EventView
 from airgap.cli.wrapping import Wrapping, written_document, written_lines
-from airgap.config.transfer import ExportChannel
+from airgap.config.transfer import ExportChannel, PackKind
 from airgap.errors import UsageError
 from airgap.operations.turns import turn
 from airgap.store.journal import StoreJournal
@@ -86,6 +86,6 @@ class Remaking:
         return Result(document, [first, *written_lines(bundle, only)])
 
     def _options(self, index: VolumeIndex) -> WriteOptions:
-        # Whether the bundle was encrypted, the ledger says; what the config says now is no matter.
-        plain = self.channel.model_copy(update={"encrypt": ()})
+        # How the bundle was written, the ledger says; what the config says now is no matter.
+        plain = self.channel.model_copy(update={"encrypt": (), "pack": PackKind.PLAIN})
         return self.wrapping.options(plain, index, sync=self.app.config.store.sync)

@@ -139,7 +139,7 @@ async def test_compression_is_the_bundle_s_own(sender: Sender, tmp_path: Path) -
     await sender.export("1.tar")
     before = (tmp_path / "1.tar.001").read_bytes()
     (tmp_path / "1.tar.001").unlink()
-    sender.configure("volumes: {size: 1MiB}", "encrypt: sender.pub")
+    sender.configure("volumes: {size: 1MiB}", "encrypt: sender.pub", "pack: small")
     done = await sender.again("--only-volume", "1")
     assert done.code == 0, done.out
     assert (tmp_path / "1.tar.001").read_bytes() == before
@@ -159,15 +159,21 @@ async def test_what_the_store_has_lost_is_said(sender: Sender, tmp_path: Path) -
     assert sorted(tmp_path.iterdir()) == before
 
 
-async def test_encrypted_volumes_cannot_be_made_again(sender: Sender, tmp_path: Path) -> None:
-    """Encrypting twice gives different bytes; that is said before anything is read."""
+@pytest.mark.parametrize(
+    "key, words",
+    [("encrypt: plant.pub", "encrypting again gives other bytes"), ("pack: small", "is packed")],
+)
+async def test_what_cannot_come_out_the_same_is_not_tried(
+    sender: Sender, tmp_path: Path, key: str, words: str
+) -> None:
+    """Volumes of encrypted and packed bundles; that is said before anything is read."""
     assert (await airgap("keygen", str(tmp_path / "plant"), "--for", "encrypt")).code == 0
-    sender.configure("encrypt: plant.pub", "volumes: {size: 256KiB}")
+    sender.configure(key, "volumes: {size: 256KiB}")
     await sender.export("1.tar")
     (tmp_path / "1.tar.002").unlink()
     done = await sender.again("--only-volume", "2")
     assert done.code == 16
-    assert "encrypting again gives other bytes" in done.document["error"]["cause"]
+    assert words in done.document["error"]["cause"]
 
 
 async def test_another_key_makes_another_volume(sender: Sender, tmp_path: Path) -> None:
