@@ -27,7 +27,7 @@ ZSTD_LEVEL = 3
 ZSTD_WINDOW_LOG = 23
 """Readers need a window of 8 MiB, the most that RFC 8878 asks every decoder to support."""
 
-LONG_LEVEL = 9
+LONG_LEVEL = 12
 LONG_WINDOW_LOG = 27
 """A packed bundle's window: the most that zstd's tools take without being asked to."""
 

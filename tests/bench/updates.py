@@ -20,12 +20,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.bars import bars
 from tests.bench.measuring import Cost, run
 from tests.bench.update_layers import NAMES, build
 
 WAYS = ("plain", "small", "delta")
 PEERS = Path(__file__).parent.parent / "deflate" / "peers"
-ENCODERS = {"go": ("gozip.go", ("-1", "32768")), "pgzip": ("pgzip.go", ())}
+ENCODERS = {
+    "go": ("gozip.go", ("-1", "32768")),
+    "pgzip": ("pgzip.go", ("pgzip", "-1", "1048576")),
+}
 NAME = "registry.example/team/app:latest"
 MEGABYTE = 1e6
 
@@ -153,6 +157,22 @@ class Bench:
             total += patch.stat().st_size
         return total
 
+    def chart(self, blobs: Sequence[Sequence[Path]], bounds: Mapping[int, int]) -> str:
+        """Draw what each way carries."""
+        rows: list[tuple[str, float, bool]] = []
+        for version, what in enumerate(("first bundle", "update")):
+            whole = sum(blob.stat().st_size for blob in blobs[version])
+            rows.append((f"{what}: the blobs", whole / MEGABYTE, False))
+            ways = WAYS[1:] if version else WAYS[1:2]
+            rows += [
+                (f"{what}: --pack {way}", self.sizes[way, version] / MEGABYTE, True) for way in ways
+            ]
+        rows += [
+            (f"update: zstd -{level} --patch-from", size / MEGABYTE, False)
+            for level, size in bounds.items()
+        ]
+        return bars(f"What is carried, layers compressed as by {self.encoder}", rows, "MB")
+
     def lines(self, blobs: Sequence[Sequence[Path]], bounds: Mapping[int, int]) -> Iterator[str]:
         """Yield the tables."""
         whole = [sum(blob.stat().st_size for blob in version) for version in blobs]
@@ -189,7 +209,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def measure(folder: Path, encoder: str, levels: Sequence[int]) -> Iterator[str]:
+def measure(
+    folder: Path, encoder: str, levels: Sequence[int], charts: Path | None
+) -> Iterator[str]:
     """Run everything; yield the lines of the report."""
     first, second = build(folder / "layers")
     work = folder / encoder
@@ -208,7 +230,10 @@ def measure(folder: Path, encoder: str, levels: Sequence[int]) -> Iterator[str]:
     for name, tar, blob in zip(NAMES, second, blobs[1], strict=True):
         plain, packed = (_megabytes(path.stat().st_size) for path in (tar, blob))
         yield f"  {name:<8} {plain:>8} MB plain, {packed:>8} MB"
-    yield from bench.lines(blobs, {level: bench.bound(second, first, level) for level in levels})
+    bounds = {level: bench.bound(second, first, level) for level in levels}
+    yield from bench.lines(blobs, bounds)
+    if charts is not None:
+        (charts / f"update-{encoder}.svg").write_text(bench.chart(blobs, bounds))
 
 
 def main() -> None:
@@ -217,10 +242,12 @@ def main() -> None:
     parser.add_argument("--encoder", choices=sorted(ENCODERS), action="append")
     parser.add_argument("--folder", type=Path, help="keep layers here for the next time")
     parser.add_argument("--bound", type=int, nargs="*", default=[9], help="levels of zstd")
+    parser.add_argument("--charts", type=Path, help="write a chart of each encoder here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="airgap-updates-") as scratch:
         for encoder in arguments.encoder or sorted(ENCODERS):
-            for line in measure(arguments.folder or Path(scratch), encoder, arguments.bound):
+            folder = arguments.folder or Path(scratch)
+            for line in measure(folder, encoder, arguments.bound, arguments.charts):
                 print(line, flush=True)  # noqa: T201 - its report
 
 
