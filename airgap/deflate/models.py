@@ -73,6 +73,7 @@ _GO = "go_chains"
 _KLAUSPOST = "klauspost_stream"
 _KLAUSPOST_GENERATIONS = {"1.15.10": 4, "1.18.1": 5, "1.15.0": 3, "1.14.1": 2}
 _KLAUSPOST_QUICK_GENERATIONS = {"1.15.11": 4, "1.18.1": 5}
+_KLAUSPOST_CHAIN_GENERATIONS = {"1.18.4": 5, "1.15.15": 4}
 """By the version of klauspost/compress that each began with; Go 1.27 is of 1.18.1."""
 
 
@@ -120,6 +121,17 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
             for kind, pieces in (("klauspost", 0), ("pgzip", 1))
             for level in (1, 2)
             for version, generation in sorted(_KLAUSPOST_QUICK_GENERATIONS.items(), reverse=True)
+        },
+        **{
+            f"klauspost-{version}:{level}": Released(
+                "klauspost_chains",
+                "KlauspostChains",
+                (level, generation),
+                (_UNKNOWN,),
+                _flags(level),
+            )
+            for level in (9, 8, 7)
+            for version, generation in _KLAUSPOST_CHAIN_GENERATIONS.items()
         },
         **{
             f"zlib:{level}": Released("zlib_plain", "Zlib", (level,), _ZLIB_SYSTEMS, _flags(level))

@@ -208,6 +208,8 @@ open(sys.argv[3], "wb").write(recipe)
         "pgzip-1.18.1:5",
         "klauspost-1.14.1:6",
         "pgzip-1.15.11:2",
+        "klauspost-1.18.4:8",
+        "klauspost-1.18.4:9",
     ],
 )
 def test_the_model_does_the_same_uncompiled(pgzip: Compress, tmp_path: Path, model: str) -> None:

@@ -30,6 +30,8 @@ cdef class KlauspostBlocks(GoBlocks):
     cdef int choose_stored(self, Header header) except -1 nogil
     cdef int choose_end(self, Header header) except -1 nogil
 
+    cdef int storable(self) except -1 nogil
+
     @cython.locals(size=cython.int)
     cdef int _stored_bits(self) except -1 nogil
 

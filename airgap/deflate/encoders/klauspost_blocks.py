@@ -181,9 +181,13 @@ class KlauspostBlocks(GoBlocks):
         header.final = 1
         return 0
 
+    def storable(self) -> int:
+        """Tell (0 or 1) whether the encoder still has the block's bytes."""
+        return 1
+
     def _stored_bits(self) -> int:
         size = self.pos - self.block_start
-        return (size + 5) * 8 if size <= MAX_STORED else _IMPOSSIBLE
+        return (size + 5) * 8 if size <= MAX_STORED and self.storable() else _IMPOSSIBLE
 
     def _codes_suffice(self) -> int:
         """Tell whether the last codes have one for every symbol of this block."""
