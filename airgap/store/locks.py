@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
@@ -32,8 +32,7 @@ INDEX = "index"
 USE = "use"
 """Shared while a process has the store open; exclusive while its catalog is replaced."""
 
-_FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.1
+_POLL_SECONDS = 0.02
 _LONGEST_NOTE = 64
 
 
@@ -69,6 +68,19 @@ class Locks(Protocol):
 
     def try_shared(self, name: str) -> Lock | None:
         """Take a lock that others may share; None where somebody holds it exclusively."""
+        ...
+
+    def wait(self, name: str, *, alone: bool, patience: float) -> Lock | None:
+        """Take a lock, exclusively or shared, as soon as the others let go of it.
+
+        Args:
+            name: which one.
+            alone: exclusively.
+            patience: seconds to wait at most.
+
+        Returns:
+            It; None where they did not in time.
+        """
         ...
 
     def open_file(self, path: Path, flags: int) -> tuple[int, Lock | None]:
@@ -112,7 +124,7 @@ class Locks(Protocol):
 @contextmanager
 def shared(locks: Locks, name: str) -> Iterator[Lock]:
     """Hold a lock that many can hold at once; waits while somebody holds it exclusively."""
-    lock = take(locks.try_shared, name)
+    lock = take(locks, name, alone=False, patience=inf)
     try:
         yield lock
     finally:
@@ -131,35 +143,32 @@ def exclusive(locks: Locks, name: str, *, patience: float) -> Iterator[Lock]:
     Raises:
         StoreUnusable: the others did not let go in time.
     """
-    lock = take(locks.try_exclusive, name, patience=patience)
+    lock = take(locks, name, alone=True, patience=patience)
     try:
         yield lock
     finally:
         lock.release()
 
 
-def take(attempt: Callable[[str], Lock | None], name: str, *, patience: float = inf) -> Lock:
-    """Try to take a lock until it is taken.
+def take(locks: Locks, name: str, *, alone: bool, patience: float) -> Lock:
+    """Take a lock that whoever takes it lets go of.
 
     Args:
-        attempt: one of the ways of ``Locks``.
+        locks: the store's.
         name: which one.
-        patience: seconds to go on for.
+        alone: nobody else holds it in any way; otherwise many may.
+        patience: seconds to wait for the others.
 
     Raises:
         StoreUnusable: the others did not let go in time.
     """
-    deadline = time.monotonic() + patience
-    pause = _FIRST_PAUSE
-    while (lock := attempt(name)) is None:
-        if time.monotonic() > deadline:
-            raise StoreUnusable(
-                f"the store's lock {name!r}",
-                f"another process has held it for {patience:g} seconds",
-                "try again when that one is done",
-            )
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    lock = locks.wait(name, alone=alone, patience=patience)
+    if lock is None:
+        raise StoreUnusable(
+            f"the store's lock {name!r}",
+            f"another process has held it for {patience:g} seconds",
+            "try again when that one is done",
+        )
     return lock
 
 
@@ -214,6 +223,14 @@ class FileLocks:
     def try_shared(self, name: str) -> Lock | None:
         """Take a lock that others may share; None where somebody holds it exclusively."""
         return self._try(name, fcntl.LOCK_SH)
+
+    def wait(self, name: str, *, alone: bool, patience: float) -> Lock | None:
+        """Take a lock, exclusively or shared, as soon as the others let go of it."""
+        attempt = self.try_exclusive if alone else self.try_shared
+        deadline = time.monotonic() + patience
+        while (lock := attempt(name)) is None and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        return lock
 
     def open_file(self, path: Path, flags: int) -> tuple[int, Lock | None]:
         """Open a file of the store's own, and lock it."""

@@ -234,6 +234,11 @@ def _engine(url: URL, *, sync: bool, settings: Mapping[str, str] = _NOTHING, **h
         ) from None
 
 
+def is_timeout(error: DBAPIError) -> bool:
+    """Tell whether a lock was waited for in vain."""
+    return getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+
+
 def translate(error: DBAPIError, name: str) -> AirgapError:
     """Return the error that a person should see for what the server or the driver says."""
     code = str(getattr(error.orig, "sqlstate", None) or "")

@@ -1,10 +1,13 @@
 """Locks that hold across machines: advisory locks of the PostgreSQL database that they share.
 
 They belong to one connection of each open store and are gone with it, so nobody who dies leaves a
-lock behind. A connection can be lost while its owner lives, though, and somebody else takes what it
-held. Therefore each such connection also holds a number that nobody else knows, and what is to
-happen only under a lock is confirmed in the transaction that writes it: whoever can take that
-number finds that the connection is gone.
+lock behind. A lock that is waited for gets a connection of its own, on which the server lets those
+who wait come in turn, and nobody before them who came later.
+
+A connection can be lost while its owner lives, though, and somebody else takes what it held.
+Therefore each also holds a number that nobody else knows, and what is to happen only under a lock
+is confirmed in the transaction that writes it: whoever can take that number finds that the
+connection is gone.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import inf
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +26,7 @@ from sqlalchemy import BigInteger, Connection, Engine, Select, bindparam, func, 
 from sqlalchemy.exc import DBAPIError
 
 from airgap.store.locks import Lock, LockLost, take
-from airgap.store.postgres import Server, explained_by
+from airgap.store.postgres import Server, explained_by, is_timeout
 
 _LOOKING_SECONDS = 5.0
 
@@ -31,6 +35,8 @@ Result = TypeVar("Result")
 _KEY = bindparam("key", type_=BigInteger)
 _TRY_EXCLUSIVE = select(func.pg_try_advisory_lock(_KEY))
 _TRY_SHARED = select(func.pg_try_advisory_lock_shared(_KEY))
+_QUEUE_EXCLUSIVE = select(func.pg_advisory_lock(_KEY))
+_QUEUE_SHARED = select(func.pg_advisory_lock_shared(_KEY))
 _UNLOCK_EXCLUSIVE = select(func.pg_advisory_unlock(_KEY))
 _UNLOCK_SHARED = select(func.pg_advisory_unlock_shared(_KEY))
 _IS_GONE = select(func.pg_try_advisory_xact_lock_shared(_KEY))
@@ -72,6 +78,14 @@ class _Session:
     identity: int
     held: dict[str, _Standing] = field(default_factory=dict)
     is_lost: bool = False
+
+    def close(self) -> None:
+        """Let go of all that it holds; a second time does nothing."""
+        self.is_lost = True
+        self.held.clear()
+        if not self.connection.closed:
+            self.connection.invalidate()
+            self.connection.close()
 
 
 class PostgresLock:
@@ -152,6 +166,26 @@ class PostgresLocks:
 
         return self._connected(attempt)
 
+    def wait(self, name: str, *, alone: bool, patience: float) -> Lock | None:
+        """Take a lock, exclusively or shared, as soon as the others let go of it."""
+        lock = self.try_exclusive(name) if alone else self.try_shared(name)
+        if lock is not None or not patience:
+            return lock
+        with explained_by(self.server.explain):
+            session = self._begin()
+            milliseconds = max(1, round(patience * 1000)) if patience < inf else 0
+            statement = _QUEUE_EXCLUSIVE if alone else _QUEUE_SHARED
+            try:
+                session.connection.exec_driver_sql(f"SET lock_timeout = {milliseconds}")
+                session.connection.execute(statement, {"key": self._key(name)})
+                session.held[name] = _Standing(int(not alone), alone)
+            except DBAPIError as error:
+                session.close()
+                if is_timeout(error):
+                    return None
+                raise
+        return PostgresLock(self, session, name, alone=alone)
+
     def open_file(self, path: Path, flags: int) -> tuple[int, Lock | None]:
         """Open a file of the store's own, and lock it."""
         # Locked first: what a file server says on opening is then what the holder before has left.
@@ -169,7 +203,7 @@ class PostgresLocks:
             temporary.replace(path)
             return before
         # Somebody may be looking right now whether whoever had it lives.
-        lock = take(self.try_exclusive, self._name_of(path), patience=_LOOKING_SECONDS)
+        lock = take(self, self._name_of(path), alone=True, patience=_LOOKING_SECONDS)
         try:
             temporary.replace(path)
         except OSError:
@@ -190,8 +224,7 @@ class PostgresLocks:
         """Let go of everything."""
         with self._guard:
             if self._session is not None:
-                self._session.is_lost = True
-                self._session.connection.close()
+                self._session.close()
                 self._session = None
             self._engine.dispose()
 
@@ -199,9 +232,9 @@ class PostgresLocks:
         """Let go of one taking of a lock."""
         with self._guard:
             session = lock.session
-            standing = session.held.get(lock.name)
-            if session.is_lost or standing is None:
+            if session.is_lost:
                 return
+            standing = session.held[lock.name]
             standing.shared -= not lock.alone
             if standing.shared > 0:
                 return
@@ -212,6 +245,8 @@ class PostgresLocks:
             except DBAPIError:
                 # Gone is the connection, and so is the lock.
                 self._lose(session)
+            if session is not self._session:
+                session.close()
 
     def _name_of(self, path: Path) -> str:
         return f"file:{path.absolute().relative_to(self._own)}"
@@ -248,9 +283,6 @@ class PostgresLocks:
         return _Session(connection, identity)
 
     def _lose(self, session: _Session) -> None:
-        session.is_lost = True
-        session.held.clear()
-        session.connection.invalidate()
-        session.connection.close()
+        session.close()
         if self._session is session:
             self._session = None

@@ -82,9 +82,9 @@ def test_a_shared_lock_is_held_by_many(opened: tuple[Locks, Locks], other: int) 
 def test_waiting_ends_with_patience(opened: tuple[Locks, Locks]) -> None:
     """Whoever waits too long is told for what."""
     with shared(opened[0], SWEEP), pytest.raises(StoreUnusable, match=r"another process.*0\.01"):
-        take(opened[1].try_exclusive, SWEEP, patience=0.01)
+        take(opened[1], SWEEP, alone=True, patience=0.01)
     with exclusive(opened[0], SWEEP, patience=1), pytest.raises(StoreUnusable):
-        take(opened[1].try_shared, SWEEP, patience=0)
+        take(opened[1], SWEEP, alone=False, patience=0)
 
 
 @ON_BOTH
@@ -160,7 +160,7 @@ async def test_a_killed_holder_lets_go(root: Path, address: DatabaseAddress | No
         assert f"process {process.pid}" in store.locks.holder("turn.mirror")
         process.kill()
         await process.communicate()
-        lock = await asyncio.to_thread(take, store.locks.try_exclusive, "turn.mirror", patience=20)
+        lock = await asyncio.to_thread(take, store.locks, "turn.mirror", alone=True, patience=20)
         lock.release()
 
 
@@ -195,3 +195,50 @@ def test_keys_fit_and_tell_schemas_apart(schema: str, other: str, name: str) -> 
     key = lock_key(schema, name)
     assert -(2**63) <= key < 2**63
     assert (key == lock_key(other, name)) == (schema == other)
+
+
+@ON_BOTH
+@pytest.mark.parametrize("alone", [True, False], ids=["exclusive", "shared"])
+async def test_a_lock_that_is_waited_for_comes_when_it_is_free(
+    opened: tuple[Locks, Locks], *, alone: bool
+) -> None:
+    """In a thread of its own; then it excludes as any other does, until it is let go of."""
+    lock = opened[0].try_exclusive("turn.x")
+    assert lock is not None
+    waiting = asyncio.create_task(
+        asyncio.to_thread(opened[1].wait, "turn.x", alone=alone, patience=20)
+    )
+    lock.release()
+    got = await waiting
+    assert got is not None
+    for each in opened:
+        assert each.try_exclusive("turn.x") is None
+        assert each.wait("turn.x", alone=True, patience=0.01) is None
+    got.release()
+    again = opened[0].try_exclusive("turn.x")
+    assert again is not None
+    again.release()
+
+
+async def test_nobody_who_comes_later_gets_in_before_who_waits(
+    root: Path, database: DatabaseAddress
+) -> None:
+    """So a collection comes to its turn, however many machines publish all the time."""
+    with ExitStack() as stack:
+        found = [open_store(root, database, create=True, sync=False) for _ in range(3)]
+        for each in found:
+            stack.callback(each.held.close)
+        publishing, collecting, later = (each.locks for each in found)
+        first = publishing.try_shared(SWEEP)
+        assert first is not None
+        waiting = asyncio.create_task(
+            asyncio.to_thread(collecting.wait, SWEEP, alone=True, patience=20)
+        )
+        async with asyncio.timeout(20):
+            while (second := later.try_shared(SWEEP)) is not None:
+                second.release()
+                await asyncio.sleep(0)
+        first.release()
+        got = await waiting
+        assert got is not None
+        got.release()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,3 +163,24 @@ async def test_read_only_media_can_be_read(root: Path, read_only: Path) -> None:
             await store.remove_tag(REFERENCE)
     with pytest.raises(NotPermitted):
         await open_and_close(read_only / "nested", create=True)
+
+
+async def test_a_store_on_a_disk_loads_no_driver_of_a_server(root: Path) -> None:
+    """Whoever needs no database on a server does not wait for its driver, either."""
+    program = """
+import asyncio, sys
+from pathlib import Path
+from airgap.store.store import Store
+
+async def main():
+    async with Store.open(Path(sys.argv[1]), create=True):
+        pass
+
+asyncio.run(main())
+print([name for name in sys.modules if "psycopg" in name or "postgres" in name])
+"""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, str(root)), stdout=subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    assert said == b"[]\n"

@@ -19,7 +19,7 @@ from airgap.store.store import Store
 from tests.content.conformance import put_bytes
 from tests.support.postgres import PostgresServer, database_name
 
-IMAGES = 12
+IMAGES = 6
 NOW = GcRules(grace=0.0)
 
 _BEGIN = """
@@ -50,7 +50,7 @@ asyncio.run(main())
 COLLECTING = f"""{_BEGIN}
 async def main():
     async with opened(long_lived=True) as store:
-        for _ in range(25):
+        for _ in range(8):
             await collect_garbage(store, GcRules(grace=0.0))
 
 asyncio.run(main())
@@ -60,10 +60,10 @@ COUNTING = f"""{_BEGIN}
 async def main():
     counter = Path(sys.argv[3])
     async with opened(long_lived=True) as store:
-        for _ in range(20):
+        for number in range(10):
             async with turn(store, "mirror", patience=60):
                 seen = int(counter.read_text())
-                await asyncio.sleep(0)
+                await put_image(store, Reference.parse("some:1"), image([random_layer(number)]))
                 counter.write_text(str(seen + 1))
 
 asyncio.run(main())
@@ -88,15 +88,14 @@ async def started(program: str, root: Path, address: DatabaseAddress, *more: str
 
 
 async def test_copies_and_collections_lose_nothing(root: Path, database: DatabaseAddress) -> None:
-    """Two fill the store with images that share layers, and two collect as fast as they can."""
+    """Two fill the store with images that share layers, and a third collects as fast as it can."""
     processes = [
         await started(FILLING, root, database, "one"),
         await started(FILLING, root, database, "two"),
         await started(COLLECTING, root, database),
-        await started(COLLECTING, root, database),
     ]
     await asyncio.gather(*(process.communicate() for process in processes))
-    assert [process.returncode for process in processes] == [0, 0, 0, 0]
+    assert [process.returncode for process in processes] == [0, 0, 0]
     async with Store.open(root, database) as store:
         report = await check_store(store)
         assert report.is_clean
@@ -116,7 +115,7 @@ async def test_the_same_thing_is_done_by_one_at_a_time(
     processes = [await started(COUNTING, root, database, str(counter)) for _ in range(2)]
     await asyncio.gather(*(process.communicate() for process in processes))
     assert [process.returncode for process in processes] == [0, 0]
-    assert counter.read_text() == "40"
+    assert counter.read_text() == "20"
 
 
 async def test_a_killed_machine_keeps_nobody_from_working(
