@@ -71,7 +71,7 @@ def _flags(level: int) -> int:
 _GO = "go_chains"
 
 _KLAUSPOST = "klauspost_stream"
-_KLAUSPOST_GENERATIONS = {"1.15.10": 4, "1.18.1": 5, "1.15.0": 3, "1.14.1": 2}
+_KLAUSPOST_GENERATIONS = {"1.15.10": 4, "1.18.1": 5, "1.15.0": 3, "1.14.1": 2, "1.10.2": 1}
 _KLAUSPOST_QUICK_GENERATIONS = {"1.15.11": 4, "1.18.1": 5}
 _KLAUSPOST_CHAIN_GENERATIONS = {"1.18.4": 5, "1.15.15": 4}
 """By the version of klauspost/compress that each began with; Go 1.27 is of 1.18.1."""

@@ -58,7 +58,8 @@ class KlauspostStream(KlauspostBlocks):
     Args:
         level: 1, 2, 5 or 6; the first two of generation 4 or 5.
         generation: which versions' behaviour it is: 2 for those from 1.14.1 on, 3 from 1.15.0 on,
-            4 from 1.15.10 on, 5 from 1.18.1 on and for Go 1.27.
+            4 from 1.15.10 on (level 1 and 2: 1.15.11), 5 from 1.18.1 on and for Go 1.27; 1 for
+            those from 1.10.2 on, whose heads differ, which corrections repair.
         pieces: 1 for pgzip, 0 for a stream of one piece; what is expected until it is known.
     """
 

@@ -3,7 +3,7 @@ cimport cython
 from airgap.deflate.encoders.klauspost_search cimport KlauspostSearch
 
 cdef int MAX_MATCH, MAX_STORED, WINDOW
-cdef int _SHORTEST, _SLOTS, _SHORT_SHIFT, _LONG_SHIFT, _GOOD, _FAST, _LACKING
+cdef int _SHORTEST, _SLOTS, _SHORT_SHIFT, _LONG_SHIFT, _GOOD, _FAST, _LOOKING_ON, _LACKING
 cdef unsigned int _SHORT_FACTOR, _WORD
 cdef unsigned long long _LONG_FACTOR, _TWO_WORDS
 
@@ -11,6 +11,7 @@ cdef unsigned long long _LONG_FACTOR, _TWO_WORDS
 cdef class TwoTableSearch(KlauspostSearch):
     cdef int _level
     cdef int _skip_shift
+    cdef int _looks_on
     cdef int _ignored
     cdef int[::1] _short
     cdef int[::1] _long

@@ -33,7 +33,8 @@ _WORD = 0xFFFFFFFF
 _TWO_WORDS = 0xFFFFFFFFFFFFFFFF
 _GOOD = 30  # a match of so many bytes is taken as it is at level 5
 _FAST = 5
-_LACKING = 4
+_LOOKING_ON = 2  # the generation that took to it
+_LACKING = 4  # likewise
 
 
 class TwoTableSearch(KlauspostSearch):
@@ -42,13 +43,14 @@ class TwoTableSearch(KlauspostSearch):
     Args:
         data: the buffer of the model.
         level: 5 or 6.
-        generation: 2 to 5; see :class:`~airgap.deflate.encoders.klauspost_stream.KlauspostStream`.
+        generation: 1 to 5; see :class:`~airgap.deflate.encoders.klauspost_stream.KlauspostStream`.
     """
 
     def __init__(self, data: bytearray, level: int, generation: int) -> None:
         super().__init__(data, generation)
         self._level = level
         self._skip_shift = level + 1
+        self._looks_on = 1 if generation >= _LOOKING_ON else 0
         # How many of its first bytes a match may lack in its better.
         self._ignored = 2 if generation >= _LACKING else 0
         self._short = array("i", bytes(4 * _SLOTS))
@@ -186,7 +188,7 @@ class TwoTableSearch(KlauspostSearch):
         if length in (0, MAX_MATCH):
             length = self._length(data, place, other, length or _SHORTEST, MAX_STORED)
         after = place + length
-        if after < self.limit and (self._level != _FAST or length < _GOOD):
+        if self._looks_on and after < self.limit and (self._level != _FAST or length < _GOOD):
             slot = self._long_slot(self._load(data, after))
             start = place + self._ignored
             candidate = long[slot] - self.origin + self._ignored - length
