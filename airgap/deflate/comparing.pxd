@@ -33,7 +33,7 @@ cdef class Comparison:
     @cython.locals(word=cython.int, ends=cython.int, full=cython.int, predicted=cython.int)
     cdef int _step(self) except -1 nogil
 
-    @cython.locals(ends=cython.int, word=cython.int, length=cython.int, cut=cython.int)
+    @cython.locals(ends=cython.int, predicted=cython.int, distance=cython.int, word=cython.int)
     cdef int _step_stored(self) except -1 nogil
 
     cdef int _finish_part(self) except -1 nogil

@@ -139,18 +139,18 @@ class Comparison:
             return self._finish_part()
         if ends:
             self.counted = 1
-        word = self.model.predict()
-        length = word >> 16
-        if length > self.stored_left:
-            cut = 0
-            if self.stored_left >= MIN_MATCH:
-                cut = self.stored_left << 16 | (word & 0xFFFF)
-            self.corrections.token(cut, word)
-            word = cut
-            length = word >> 16
-        else:
+        predicted = self.model.predict()
+        distance = predicted & 0xFFFF
+        word = predicted
+        if distance > self.model.offset + self.model.pos:
+            word = 0
+        elif predicted >> 16 > self.stored_left:
+            word = self.stored_left << 16 | distance if self.stored_left >= MIN_MATCH else 0
+        if word == predicted:
             self.corrections.tokens_right += 1
-        self.stored_left -= length or 1
+        else:
+            self.corrections.token(word, predicted)
+        self.stored_left -= (word >> 16) or 1
         self.count += 1
         return self.model.accept(word)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 import zlib
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 from airgap.deflate import container
 from airgap.deflate.faults import CannotOpen
@@ -22,6 +23,15 @@ _BEARABLE = 64  # bytes of corrections of a later member's head,
 _BEARABLE_SHARE = 128  # and this part of it, that call for no other model
 _QUICK = 3  # the level of zstd for a guess at what a recipe will weigh
 _DOUBT = 1.3  # how much larger than the recipe such a guess may be
+
+
+class _Stage(enum.Enum):
+    """What a file goes on with."""
+
+    HEADER = enum.auto()
+    STREAM = enum.auto()
+    TRAILER = enum.auto()
+    TAIL = enum.auto()
 
 
 class Opener:
@@ -44,8 +54,7 @@ class Opener:
         self._names = tuple(models or ())
         self._following = Following()
         self._recipe = RecipeWriter()
-        self._read: Callable[[memoryview], memoryview] = self._read_header
-        self._in_stream = False
+        self._stage = _Stage.HEADER
         self._pending = bytearray()
         self._header = b""
         self._members = 0
@@ -77,10 +86,15 @@ class Opener:
         """
         rest = memoryview(piece)
         while rest:
-            if self._in_stream:
-                rest = yield from self._read_stream(rest)
-            else:
-                rest = self._read(rest)
+            match self._stage:
+                case _Stage.HEADER:
+                    rest = self._read_header(rest)
+                case _Stage.STREAM:
+                    rest = yield from self._read_stream(rest)
+                case _Stage.TRAILER:
+                    rest = self._read_trailer(rest)
+                case _Stage.TAIL:
+                    rest = self._read_tail(rest)
 
     def finish(self) -> bytes:
         """Say that the file has no more bytes, and give the recipe.
@@ -88,7 +102,7 @@ class Opener:
         Raises:
             CannotOpen: the file is truncated, or the recipe larger than is worth it.
         """
-        if self._in_stream or self._read == self._read_trailer:
+        if self._stage in {_Stage.STREAM, _Stage.TRAILER}:
             raise CannotOpen("it is truncated")
         if self._members == 0:
             raise CannotOpen("it is not gzip")
@@ -108,7 +122,7 @@ class Opener:
             if self._members == 0:
                 raise CannotOpen("it is not gzip")
             del self._pending[known:]
-            self._read = self._read_tail
+            self._stage = _Stage.TAIL
             return rest
         size = container.header_size(self._pending)
         if size is None:
@@ -127,7 +141,7 @@ class Opener:
         self._sample = Sample()
         self._checksum = 0
         self._plain_size = 0
-        self._in_stream = True
+        self._stage = _Stage.STREAM
 
     def _take_model(self, name: str) -> None:
         self._model = make(name)
@@ -146,8 +160,7 @@ class Opener:
             if self._sample.room() == 0:
                 self._settle(self._sample)
         if following.ended:
-            self._in_stream = False
-            self._read = self._read_trailer
+            self._stage = _Stage.TRAILER
         self._weigh()
         return rest[used:]
 
@@ -168,7 +181,7 @@ class Opener:
                 )
             )
             self._members += 1
-            self._read = self._read_header
+            self._stage = _Stage.HEADER
         return rest[lacking:]
 
     def _read_tail(self, rest: memoryview) -> memoryview:
@@ -205,11 +218,13 @@ class Opener:
     def _weigh(self) -> None:
         """Refuse as soon as it is clear that the recipe will be larger than is worth it.
 
+        While the model is still on trial, nothing is.
+
         Raises:
             CannotOpen: it will.
         """
         size = self._recipe.size() + self._following.cost
-        if size <= self._weighed_at:
+        if size <= self._weighed_at or self._sample:
             return
         columns = self._following.corrections.columns
         if len(self._recipe.write(columns, _QUICK)) > self._max_recipe * _DOUBT:
