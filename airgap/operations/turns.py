@@ -40,7 +40,7 @@ async def turn(store: Store, what: str, *, patience: float = 0.0) -> AsyncIterat
     try:
         yield
     finally:
-        await asyncio.shield(asyncio.to_thread(lock.release))
+        await settled(asyncio.ensure_future(asyncio.to_thread(lock.release)))
 
 
 async def _wait(store: Store, what: str, patience: float) -> Lock:
