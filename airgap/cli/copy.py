@@ -42,7 +42,7 @@ def copy(
     platforms: Platforms,
     no_referrers: bool,
 ) -> int:
-    r"""Copy one image from any place to any other, bit for bit.
+    """Copy one image from any place to any other, bit for bit.
 
     \b
     NAME                       the local store; an image id as SRC, too
@@ -55,7 +55,7 @@ def copy(
 
     An image keeps its name where DST gives none. - as FILE is standard input or output. An engine
     gets one platform: the one of --platform, else this machine's.
-    """
+    """  # noqa: D301 - click's own mark of a paragraph that is not to be wrapped
     app = invocation.app()
     place = parse_place(destination)
     if place.image_id is not None:
