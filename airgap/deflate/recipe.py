@@ -43,6 +43,8 @@ MAX_MODELS = 8
 """Models that one recipe names at most."""
 
 _MEMBER_COLUMNS = 8
+RECIPE_COLUMNS = _MEMBER_COLUMNS + COLUMNS
+"""Columns of a recipe."""
 _VARINT_BYTES = 8
 _LOW = 0x7F
 _LEVEL = 19
@@ -170,7 +172,7 @@ class RecipeReader:
     def __init__(self, recipe: bytes) -> None:
         numbers = _Numbers(_payload(recipe))
         self._count = numbers.next()
-        sizes = [numbers.next() for _ in range(_MEMBER_COLUMNS + COLUMNS)]
+        sizes = [numbers.next() for _ in range(RECIPE_COLUMNS)]
         rest = numbers.rest()
         if sum(sizes) != len(rest):
             raise CannotRebuild("a recipe has another size than it says")
