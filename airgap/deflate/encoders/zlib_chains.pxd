@@ -17,13 +17,13 @@ cdef class Chains(Model):
     cdef int inserted
     cdef int shift
     cdef int mask
-    cdef long long[::1] heads
+    cdef int[::1] heads
     cdef unsigned int[::1] links
     cdef int[::1] four_heads
     cdef unsigned short[::1] four_links
     cdef unsigned int[::1] spare
 
-    @cython.locals(place=cython.int, entry=cython.longlong)
+    @cython.locals(place=cython.int)
     cdef int slide(self, int distance) except -1 nogil
 
     @cython.locals(place=cython.int)
@@ -36,13 +36,13 @@ cdef class Chains(Model):
     cdef int insert(self, int last) except -1 nogil
 
     @cython.final
-    @cython.locals(entry=cython.longlong, distance=cython.longlong, rank=cython.longlong)
+    @cython.locals(distance=cython.int, rank=cython.uint)
     cdef inline int link(self, int position, int place) except -1 nogil
 
     @cython.final
     @cython.locals(
         position=cython.int, four=cython.uint, three=cython.int, byte=cython.int, place=cython.int,
-        distance=cython.int,
+        distance=cython.int, shift=cython.int, mask=cython.int,
     )
     cdef int insert_twice(self, int last) except -1 nogil
 

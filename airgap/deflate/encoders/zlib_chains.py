@@ -43,8 +43,7 @@ class Chains(Model):
         every: 1 where every position is inserted, and there are chains of four bytes, too.
         inserted: every position before it has been inserted, or never will be; chains of four
             bytes lack the last of them.
-        heads: by hash of three bytes, the latest position (plus _AWAY; 0 for none), and in the
-            upper half its rank.
+        heads: by hash of three bytes, the latest position (plus _AWAY; 0 for none).
         links: by position, the distance to the one before in its chain of three bytes, and in the
             upper half its rank.
         four_heads: by hash of four bytes, the latest position (plus _AWAY; 0 for none).
@@ -63,7 +62,7 @@ class Chains(Model):
         self.inserted = 0
         self.shift = (memory + 7 + MIN_MATCH - 1) // MIN_MATCH
         self.mask = (1 << (memory + 7)) - 1
-        self.heads = array("q", bytes(8 * (self.mask + 1)))
+        self.heads = array("i", bytes(4 * (self.mask + 1)))
         self.links = array("I", bytes(4 * WINDOW))
         self.four_heads = array("i", bytes(4 * _FOURS))
         self.four_links = array("H", bytes(2 * WINDOW))
@@ -79,8 +78,7 @@ class Chains(Model):
     def slide(self, distance: int) -> int:
         """Every position has become smaller by ``distance``."""
         for place in range(self.mask + 1):
-            entry = self.heads[place]
-            self.heads[place] = entry - distance if (entry & _LOW) > distance else 0
+            self.heads[place] = max(self.heads[place] - distance, 0)
         if self.every:
             for place in range(_FOURS):
                 self.four_heads[place] = max(self.four_heads[place] - distance, 0)
@@ -134,10 +132,13 @@ class Chains(Model):
 
     def link(self, position: int, place: int) -> int:
         """Put a position before the others of the same hash of three bytes, which is ``place``."""
-        entry = self.heads[place]
-        distance = min(position + _AWAY - (entry & _LOW), _FAR)
-        rank = ((entry >> 32) + 1) & _FAR
-        self.heads[place] = (rank << 32) | (position + _AWAY)
+        distance = position + _AWAY - self.heads[place]
+        self.heads[place] = position + _AWAY
+        rank = 0
+        if distance < WINDOW:
+            rank = ((self.links[(position - distance) & (WINDOW - 1)] >> 16) + 1) & _FAR
+        else:
+            distance = _FAR
         self.links[position & (WINDOW - 1)] = (rank << 16) | distance
         return 0
 
@@ -148,10 +149,12 @@ class Chains(Model):
             return 0
         four = self.data[position - 1] if position > 0 else 0
         four = (four << 16) | (self.data[position] << 8) | self.data[position + 1]
-        three = (self.data[position] << self.shift) ^ self.data[position + 1]
+        shift = self.shift
+        mask = self.mask
+        three = (self.data[position] << shift) ^ self.data[position + 1]
         while position <= last:
             byte = self.data[position + 2]
-            three = ((three << self.shift) ^ byte) & self.mask
+            three = ((three << shift) ^ byte) & mask
             four = ((four << 8) | byte) & _LOW
             self.link(position, three)
             if position > 0:

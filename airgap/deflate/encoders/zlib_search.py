@@ -18,6 +18,10 @@ _MAX_DISTANCE = WINDOW - (MAX_MATCH + MIN_MATCH + 1)
 _TOO_FAR = 4096
 _FAR = 0xFFFF
 
+# Positions that are inserted at once, ahead of where they are needed: as many as leave untouched
+# what is known of the positions that a match may reach.
+_AHEAD = MAX_MATCH
+
 
 class Search(Chains):
     """Finds matches."""
@@ -43,7 +47,7 @@ class Search(Chains):
         most = min(most, MAX_MATCH)
         nice = min(self.nice, most)
         if self.inserted <= position + 1:
-            self.insert_twice(min(position + 1, min(self.end, self.stop) - MIN_MATCH))
+            self.insert(position + _AHEAD)
         link = self.links[position & (WINDOW - 1)]
         rank = link >> 16
         nearest = position - (link & _FAR)
@@ -58,17 +62,19 @@ class Search(Chains):
         place = position - self.four_links[position & (WINDOW - 1)]
         if best > MIN_MATCH and place > limit:
             if self.inserted <= position + best - 2:
-                self.insert_twice(position + best - 2)
+                self.insert(position + _AHEAD)
             other = position - self.four_links[(position + best - 3) & (WINDOW - 1)]
             if other < place:
                 place = other
                 ahead = best - 3
         first = self.data[position]
         second = self.data[position + 1]
+        last = self.data[position + best]
+        before = self.data[position + best - 1]
         while place > limit:
             if (
-                self.data[place + best] == self.data[position + best]
-                and self.data[place + best - 1] == self.data[position + best - 1]
+                self.data[place + best] == last
+                and self.data[place + best - 1] == before
                 and self.data[place] == first
                 and self.data[place + 1] == second
             ):
@@ -84,8 +90,10 @@ class Search(Chains):
                     found = place
                     if length >= nice or walked == depth:
                         break
+                    last = self.data[position + best]
+                    before = self.data[position + best - 1]
                     if self.inserted <= position + best - 2:
-                        self.insert_twice(position + best - 2)
+                        self.insert(position + _AHEAD)
                     place -= self.four_links[(place + ahead) & (WINDOW - 1)]
                     other = position - self.four_links[(position + best - 3) & (WINDOW - 1)]
                     if other < place:
