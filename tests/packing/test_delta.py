@@ -28,6 +28,10 @@ MIB = 1024 * KIB
 TINY = Cut(window=32 * KIB, segment=8 * KIB, hash_log=10, long_log=8, anchors=64)
 
 
+class _Enough(Exception):
+    """Somebody does not want to go on."""
+
+
 def _write(folder: Path, contents: Sequence[bytes]) -> list[Path]:
     paths = [folder / f"base{number}" for number in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
@@ -198,9 +202,9 @@ def test_work_on_a_delta_can_be_followed_and_broken_off(tmp_path: Path) -> None:
     assert sum(told) == 3 * MIB
 
     def stop(_: int) -> None:
-        raise InterruptedError
+        raise _Enough
 
-    with pytest.raises(InterruptedError):
+    with pytest.raises(_Enough):
         make_delta([], tmp_path / "target", tmp_path / "delta", on_bytes=stop)
 
 
