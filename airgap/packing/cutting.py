@@ -20,6 +20,16 @@ DEFAULT_MEMORY = 1024 * 1024 * 1024
 MIN_MEMORY = 256 * 1024 * 1024
 """Bytes below which nothing worth the work would be left for windows."""
 
+MAX_WINDOW = 128 * 1024 * 1024
+"""Bytes of bases that a segment is made against at most.
+
+Not for lack of memory: the match finder, which knows short matches, remembers the last few dozen
+megabytes of its prefix only. A small segment against what is most like it comes out a tenth smaller
+than a whole layer against a whole layer, in twice the time."""
+
+MAX_SEGMENT = 32 * 1024 * 1024
+"""Bytes of a target that are made at once at most."""
+
 BLOCK = 512
 """Bytes; tars align everything to it."""
 
@@ -70,7 +80,7 @@ class Cut:
 
 
 def cut_for(bases: int, target: int, memory: int) -> Cut:
-    """Return the best cut: everything at once where it fits, else the largest pieces that do.
+    """Return the best cut that fits.
 
     Args:
         bases: bytes of all bases together.
@@ -92,8 +102,8 @@ def cut_for(bases: int, target: int, memory: int) -> Cut:
     room = memory - ALLOWANCE - tables
     handed_over = (memory - ALLOWANCE) // 2
     # A target that leaves more room than its usual share leaves it to the window.
-    window = min(bases, handed_over, max(room - target, room * 5 // 8))
-    segment = min(target, room - window)
+    window = min(bases, MAX_WINDOW, handed_over, max(room - target, room * 5 // 8))
+    segment = min(target, MAX_SEGMENT, room - window)
     if (count := ceil(target / segment)) > 1:
         # All of one size, which is a multiple of what a tar aligns its entries to.
         segment = ceil(target / count / BLOCK) * BLOCK

@@ -123,9 +123,9 @@ def make_cut_delta(
     if len(bases) > MAX_BASES:
         raise ValueError("more bases than a delta can have")
     with ExitStack() as stack:
-        maker = _Maker([_opened(stack, base) for base in bases], cut, level)
         source = _opened(stack, target)
         size = file_size(target)
+        maker = _Maker([_opened(stack, base) for base in bases], size, cut, level)
         with telling(delta):
             output = stack.enter_context(delta.open("wb"))
             output.write(bytes(len(DeltaHead(size, 0, maker.sizes).to_bytes())))
@@ -232,23 +232,25 @@ class _Prefixes:
 
 
 class _Maker:
-    """Makes the segments of one delta.
+    """Makes the segments of one delta, whose target has a size in bytes.
 
     Attributes:
         sizes: bytes of each base.
     """
 
-    def __init__(self, bases: Sequence[_File], cut: Cut, level: int) -> None:
+    def __init__(self, bases: Sequence[_File], size: int, cut: Cut, level: int) -> None:
         self.sizes = tuple(file_size(base.path) for base in bases)
         self._cut = cut
         self._level = level
         self._prefixes = _Prefixes(bases)
         self._extents = extents_of(self.sizes) if sum(self.sizes) >= MIN_PREFIX else ()
         self._anchors: Anchors | None = None
-        if self._extents and sum(self.sizes) > cut.window:
-            self._anchors = Anchors(self.sizes, window=cut.window, capacity=cut.anchors)
-            for number, (base, size) in enumerate(zip(bases, self.sizes, strict=True)):
-                self._anchors.remember(number, base.pieces(0, size))
+        if self._extents and (sum(self.sizes) > cut.window or size > cut.segment):
+            self._anchors = Anchors(
+                self.sizes, window=cut.window, near=cut.segment, capacity=cut.anchors
+            )
+            for number, (base, length) in enumerate(zip(bases, self.sizes, strict=True)):
+                self._anchors.remember(number, base.pieces(0, length))
 
     def window_for(self, source: _File, offset: int, length: int) -> int:
         """Choose what the next segment is made against; return how many bytes that is."""

@@ -30,16 +30,18 @@ _SMALLEST_FILE = 32 * 1024
 class Anchors:
     """Where what stands in some bases."""
 
-    def __init__(self, sizes: Sequence[int], *, window: int, capacity: int) -> None:
+    def __init__(self, sizes: Sequence[int], *, window: int, near: int, capacity: int) -> None:
         """Know nothing yet of bases of these sizes.
 
         Args:
             sizes: bytes of each base.
             window: bytes that a segment can be made against.
+            near: bytes at the end of a window that hold what is most like the segment.
             capacity: how many anchors to remember; a fourth of it comes on top for names of files.
         """
         self._sizes = tuple(sizes)
         self._window = window
+        self._near = near
         self._capacity = capacity
         self._chunk = max(window // _CHUNKS_IN_WINDOW // BLOCK * BLOCK, _SMALLEST_CHUNK)
         self._mask = 0
@@ -65,22 +67,23 @@ class Anchors:
     def windows_for(self, segment: range, pieces: Iterable[bytes]) -> tuple[Extent, ...]:
         """Return what to make a segment against; segments come in the order of the target.
 
-        First come the parts of the bases that have most in common with it, then what surrounds
-        them, until the window is full.
+        A window is filled with the parts of the bases that have most in common with the segment,
+        then with what surrounds them. The best of them stand at its end, where zstd looks hardest.
 
         Args:
             segment: where in the target it stands, in bytes.
             pieces: its bytes.
         """
         votes = self._votes(segment, pieces)
-        chosen: set[int] = set()
-        left = self._window
+        near: list[int] = []
+        rest: list[int] = []
+        filled = 0
         for chunk in self._by_merit(votes):
-            size = self._size_of(chunk)
-            if size <= left:
-                chosen.add(chunk)
-                left -= size
-        return tuple(self._joined(sorted(chosen)))
+            size = self._place_of(chunk).length
+            if filled + size <= self._window:
+                filled += size
+                (near if filled <= self._near else rest).append(chunk)
+        return (*self._joined(sorted(rest)), *self._joined(sorted(near)))
 
     def _remember_block(self, key: int, chunk: int) -> None:
         if key & self._mask or key == _ZEROS:
@@ -140,9 +143,6 @@ class Anchors:
         base = max(b for b, first in enumerate(self._first_chunks) if first <= chunk)
         offset = (chunk - self._first_chunks[base]) * self._chunk
         return Extent(base, offset, min(self._chunk, self._sizes[base] - offset))
-
-    def _size_of(self, chunk: int) -> int:
-        return self._place_of(chunk).length
 
     def _joined(self, chunks: Sequence[int]) -> Iterator[Extent]:
         joined: Extent | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airgap.errors import ContentMismatch, NotFound, Refused, UsageError
-from airgap.packing.cutting import BLOCK, MIN_MEMORY, Cut, cut_for
+from airgap.packing.cutting import BLOCK, MAX_SEGMENT, MIN_MEMORY, Cut, cut_for
 from airgap.packing.delta import (
     DeltaFacts,
     apply_delta,
@@ -254,10 +255,17 @@ def test_a_cut_stays_within_its_memory(bases: int, target: int, memory: int) -> 
     assert delta_memory([bases], target, memory) == cut.making
 
 
-def test_what_fits_is_not_cut() -> None:
-    """Ordinary layers are made at once, against all of their base."""
-    cut = cut_for(300 * MIB, 350 * MIB, 1024 * MIB)
-    assert (cut.window, cut.segment) == (300 * MIB, 350 * MIB)
+def test_small_layers_are_not_cut() -> None:
+    """They are made at once, against all of their base."""
+    cut = cut_for(100 * MIB, 30 * MIB, 1024 * MIB)
+    assert (cut.window, cut.segment) == (100 * MIB, 30 * MIB)
+
+
+def test_segments_end_where_a_block_does() -> None:
+    """And are all of a size, so that the last one is no crumb."""
+    cut = cut_for(500 * MIB, 500 * MIB + 1, 1024 * MIB)
+    assert cut.segment % BLOCK == 0
+    assert 500 * MIB / cut.segment < ceil(500 * MIB / MAX_SEGMENT) + 1
 
 
 def test_too_little_memory_is_an_error_of_usage() -> None:
