@@ -7,7 +7,7 @@ are enough for all cores.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -35,7 +35,7 @@ def cores() -> int:
 
 def run_jobs(
     jobs: Iterable[Job[Result]], *, memory: int, threads: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield what each job gives, in the order of the jobs, several at work at once.
 
     A job begins when a thread is free and its memory is there, in order, so that none waits for
