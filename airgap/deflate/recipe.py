@@ -33,7 +33,7 @@ PACKED = 2
 MAX_PAYLOAD = 1 << 26
 """Bytes of an unpacked recipe at most."""
 
-FREE_PAYLOAD = 1 << 20
+FREE_PAYLOAD = 1 << 18
 """Bytes up to which a recipe may unpack, however short it is."""
 
 PAYLOAD_RATIO = 64

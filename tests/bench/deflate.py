@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from airgap.deflate.opening import Opener
 from airgap.deflate.rebuilding import Rebuilder
 
 PIECE = 1 << 20
-GOZIP = Path(__file__).parent.parent / "deflate" / "peers" / "gozip.go"
+PEERS = Path(__file__).parent.parent / "deflate" / "peers"
 
 
 @dataclass(frozen=True)
@@ -93,10 +94,25 @@ def encoders(folder: Path) -> Iterator[tuple[str, Callable[[bytes], bytes]]]:
             for level in (1, 6, 9):
                 yield f"{program} {level}", _by(program, f"-{level}", "-c")
     if shutil.which("go"):
-        program = str(folder / "gozip")
-        subprocess.run(["go", "build", "-o", program, str(GOZIP)], check=True, cwd=folder)
         for level in (1, 6):
-            yield f"Go {level}", _by(program, str(level), "32768")
+            yield f"Go {level}", _by(_built("gozip", folder), str(level), "32768")
+        for which, level in (("pgzip", 5), ("pgzip", 6), ("gzip", 6)):
+            name = "klauspost" if which == "gzip" else which
+            yield f"{name} {level}", _by(_built("pgzip", folder), which, str(level), "32768")
+
+
+def _built(name: str, folder: Path) -> str:
+    """A program of the tests, built with the libraries of Debian's packages."""
+    program = folder / name
+    if not program.exists():
+        environment = os.environ | {
+            "GO111MODULE": "off",
+            "GOPATH": "/usr/share/gocode",
+            "GOCACHE": str(folder / "cache"),
+        }
+        command = ["go", "build", "-o", str(program), str(PEERS / f"{name}.go")]
+        subprocess.run(command, check=True, env=environment, cwd=folder)
+    return str(program)
 
 
 def measure(given: Input, name: str, file: bytes) -> str:
@@ -118,7 +134,7 @@ def measure(given: Input, name: str, file: bytes) -> str:
         raise SystemExit(f"{name} of {given.what} did not come back")
     share = 100 * len(recipe) / len(file)
     models = "+".join(opener.models)
-    return f"{name:<10}{models:<22}{opening:>8.1f}{rebuilding:>8.1f}{len(recipe):>10}{share:>9.4f}%"
+    return f"{name:<12}{models:<22}{opening:>8.1f}{rebuilding:>8.1f}{len(recipe):>10}{share:>9.4f}%"
 
 
 def main() -> None:
@@ -133,7 +149,7 @@ def main() -> None:
             sys.stdout.write(
                 f"\n{given.what}, {len(given.plain) / 1e6:.0f} MB: "
                 f"zlib inflates {given.inflate:.0f} and deflates {given.deflate:.0f} MB/s\n"
-                f"{'encoder':<10}{'model':<22}{'open':>8}{'rebuild':>8}{'recipe':>10}{'':>10}\n"
+                f"{'encoder':<12}{'model':<22}{'open':>8}{'rebuild':>8}{'recipe':>10}{'':>10}\n"
             )
             for name, compress in chosen:
                 sys.stdout.write(measure(given, name, compress(given.plain)) + "\n")
