@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from airgap.errors import ContentMismatch, NotFound
 from airgap.oci.digest import Digest
 from airgap.packing.base_choice import LayeredImage, choose_bases
+from airgap.packing.cutting import MAX_WINDOW
 from airgap.packing.delta import delta_memory, make_delta
 from airgap.packing.inflating import GZIP_MAGIC, inflated
 from airgap.packing.opened import Coder, Form, Opened, open_blob, plain_pieces
@@ -302,7 +303,8 @@ class _Preparation:
         chosen = next(filter(None, (bases.get(one.layer.digest) for one in part.layers)), ())
         if not chosen:
             return Job(lambda: part, 0)
-        memory = delta_memory([part.plain_size], part.plain_size, self.shop.memory)
+        # Their plain sizes are not known yet, so that they count as large as a window can be.
+        memory = delta_memory([MAX_WINDOW], part.plain_size, self.shop.memory)
         return Job(partial(self._delta, part, chosen, held.find), memory)
 
     def _delta(self, part: ReadyPart, chosen: Sequence[Digest], find: FindBlob) -> ReadyPart:
@@ -323,7 +325,12 @@ class _Preparation:
             with target.open("wb") as file:
                 file.writelines(part.pieces())
             facts = make_delta(
-                [plain for _, plain in opened], target, delta, memory=self.shop.memory
+                [plain for _, plain in opened],
+                target,
+                delta,
+                memory=self.shop.memory,
+                # These bytes were counted when they were opened; it may break off all the same.
+                on_bytes=lambda _: self.shop.on_bytes(0),
             )
         if facts.size > MAX_DELTA_SHARE * min(one.layer.size for one in part.layers):
             delta.unlink()
