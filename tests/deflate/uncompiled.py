@@ -33,5 +33,6 @@ class SourcesOnly(MetaPathFinder):
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, SourcesOnly())
+    sys.modules["cython"] = None  # type: ignore[assignment] # as where it is not installed
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
