@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOM = Path("airgap") / "deflate"
 OBJECTS = Path("build") / "deflate"
+SHARED = "airgap.deflate._buffers"
+FLAGS = {"extra_compile_args": ["-O2", "-g0"], "extra_link_args": ["-s"]}
 DIRECTIVES = {
     "boundscheck": True,  # recipes come from hostile bundles: every index is checked
     "wraparound": False,
@@ -59,6 +62,7 @@ def alone_in(root: Path) -> Iterator[None]:
 def compile_in_place(root: Path, parts: Sequence[str] = ()) -> list[Path]:
     """Compile the modules beside their sources and return the files made, relative to ``root``."""
     # Imported here, because a build goes on where they are missing.
+    import Cython  # noqa: PLC0415
     from Cython.Build import cythonize  # noqa: PLC0415
     from setuptools import Distribution, Extension  # noqa: PLC0415
     from setuptools.command.build_ext import build_ext  # noqa: PLC0415
@@ -66,26 +70,26 @@ def compile_in_place(root: Path, parts: Sequence[str] = ()) -> list[Path]:
     with alone_in(root):
         named = modules(parts)
         extensions = cythonize(
-            [
-                Extension(
-                    name, [str(path)], extra_compile_args=["-O3", "-g0"], extra_link_args=["-s"]
-                )
-                for name, path in named.items()
-            ],
+            [Extension(name, [str(path)], **FLAGS) for name, path in named.items()],
             compiler_directives=DIRECTIVES,
             build_dir=str(OBJECTS),
             quiet=True,
+            shared_utility_qualified_name=SHARED,
         )
+        # What all modules have of buffers is compiled once: it is most of the work.
+        source = OBJECTS / Cython.__version__ / f"{SHARED.rpartition('.')[2]}.c"
+        if not source.exists():
+            source.parent.mkdir(exist_ok=True)
+            generate = [sys.executable, "-m", "cython", f"--generate-shared={source}"]
+            subprocess.run(generate, check=True)  # noqa: S603 - no word of it is anybody else's
+        extensions.append(Extension(SHARED, [str(source)], **FLAGS))
         command = build_ext(Distribution({"name": "airgap", "ext_modules": extensions}))
         command.build_temp = str(OBJECTS)
         command.inplace = True
         command.parallel = os.cpu_count()
         command.ensure_finalized()
         command.run()
-        return [
-            path.with_name(Path(command.get_ext_filename(name)).name)
-            for name, path in named.items()
-        ]
+        return [Path(command.get_ext_filename(extension.name)) for extension in extensions]
 
 
 class CompileDeflate(BuildHookInterface[Any]):
