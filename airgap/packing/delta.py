@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -187,10 +188,24 @@ class _File:
     """An open file and what it is called."""
 
     path: Path
-    file: BinaryIO
+    file: FileIO
 
     def pieces(self, offset: int, length: int) -> Iterator[bytes]:
         return region_pieces(self.file, self.path, offset, length)
+
+    def fill(self, buffer: memoryview, offset: int) -> None:
+        """Read exactly as many bytes as there is room for.
+
+        Raises:
+            ContentMismatch: the file has become shorter.
+        """
+        with telling(self.path):
+            self.file.seek(offset)
+            while buffer:
+                count = self.file.readinto(buffer)
+                if not count:
+                    raise ContentMismatch(str(self.path), "was changed meanwhile: it is shorter")
+                buffer = buffer[count:]
 
 
 def _opened(stack: ExitStack, path: Path) -> _File:
@@ -223,11 +238,10 @@ class _Prefixes:
 
     def _read(self, extents: tuple[Extent, ...], length: int) -> bytearray:
         window = bytearray(length)
-        filled = 0
+        rest = memoryview(window)
         for extent in extents:
-            for piece in self._bases[extent.base].pieces(extent.offset, extent.length):
-                window[filled : filled + len(piece)] = piece
-                filled += len(piece)
+            self._bases[extent.base].fill(rest[: extent.length], extent.offset)
+            rest = rest[extent.length :]
         return window
 
 
