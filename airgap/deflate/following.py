@@ -116,8 +116,12 @@ class Following:
         self._compare(comparison)
 
     def _compare(self, comparison: Comparison) -> None:
-        while compare(comparison) == FULL:
-            self.cost = self.corrections.drain()
+        try:
+            while compare(comparison) == FULL:
+                self.cost = self.corrections.drain()
+        except IndexError as error:
+            # Every index is checked; no stream is known that gets so far.
+            raise CannotOpen("it leads its model astray") from error
 
     def _end(self) -> None:
         comparison = self._comparison

@@ -120,7 +120,11 @@ class Rebuilder:
         """Write what can be written now."""
         signal = FULL
         while signal == FULL:
-            signal = repeat(repetition)
+            try:
+                signal = repeat(repetition)
+            except IndexError as error:
+                # Every index is checked; no recipe is known that gets so far.
+                raise CannotRebuild("a recipe leads its model astray") from error
             if signal >= FAULT:
                 raise CannotRebuild(f"a recipe does not fit the plain bytes: {WORDS[signal]}")
             yield self._writer.bits.take()
