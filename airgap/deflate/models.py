@@ -94,7 +94,12 @@ _LEVELS = (6, 9, 1, 5, 7, 4, 8, 3, 2)
 _ZLIB_SYSTEMS = (_UNIX, _UNKNOWN, 0)
 """zlib itself writes the first; Python's gzip the second, and Java, by its version, the others."""
 
-_PIGZ_MODES = {"pigz": 0, "pigz-single": 1, "pigz-independent": 2}
+_PIGZ_MODES = {
+    "pigz": (0, _LEVELS),
+    "pigz-single": (1, (1, 3, 2)),
+    "pigz-independent": (2, _LEVELS),
+}
+"""With the levels of each; at the others, one thread writes what more of them do."""
 
 
 # The likeliest come first; of those that a header speaks for equally, too.
@@ -143,8 +148,8 @@ _RELEASED: Mapping[str, Released] = MappingProxyType(
         },
         **{
             f"{name}:{level}": Released("pigz", "Pigz", (level, mode), (_UNIX,), _flags(level))
-            for name, mode in _PIGZ_MODES.items()
-            for level in _LEVELS
+            for name, (mode, levels) in _PIGZ_MODES.items()
+            for level in levels
         },
         **{
             f"zlib:{level}:9": Released(

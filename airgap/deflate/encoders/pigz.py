@@ -2,9 +2,9 @@
 
 Re-enacts ``pigz.c`` 2.3.4 to 2.8 over zlib 1.2.6 and later. With more than one thread, each piece
 is deflated anew with the 32 KiB before it as a dictionary. With one thread (``-p 1``) the stream
-goes on, and only its blocks end. With ``-i`` a piece knows nothing of those before it. What brings
-a piece's end to the edge of a byte depends on how many bits are over: nothing, a few empty fixed
-blocks of ten bits, or an empty stored one.
+goes on, and only its blocks end, which from level 4 on comes to the same. With ``-i`` a piece knows
+nothing of those before it. What brings a piece's end to the edge of a byte depends on how many bits
+are over: nothing, a few empty fixed blocks of ten bits, or an empty stored one.
 
 Its gzip header is that of GNU gzip. Not meant here: ``-11`` (zopfli), ``-R``, other sizes than
 ``-b 128``.
@@ -67,6 +67,13 @@ class Pigz(Zlib):
         if self.pos >= self.stop and self.fixed == 0 and self.stored == 0:
             self.begin_piece()
         return Zlib.begin_block(self)
+
+    def predict(self) -> int:
+        """Give the token that the encoder would write at ``pos``."""
+        while self.pos >= self.stop:
+            # The block goes on, so no piece ended there.
+            self.stop += _PIECE
+        return Zlib.predict(self)
 
     def begin_piece(self) -> int:
         """Set up what the encoder knows of the bytes before ``pos``."""
