@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import subprocess
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import pyrage  # type: ignore[import-untyped]
 import pytest
+import zstandard
 
 from airgap.errors import Refused, UsageError
 from airgap.oci.digest import Digest
 from tests.cli.site import Site
 from tests.support import images
-from tests.support.command import airgap
+from tests.support.command import airgap, succeed
+from tests.support.engines import docker_engine
 from tests.support.images import BuiltImage, Layer
 from tests.support.killing import killed_before_the_name, killed_in_state
+from tests.support.podman import podman
 
 SOURCES = sorted(Path(tarfile.__file__).parent.glob("*.py"))
 """Python's own library: text as it is in layers."""
@@ -259,15 +261,39 @@ async def test_inspect_shows_how_a_bundle_is_packed(site: Site) -> None:
     assert pack["memory"] > 128 * 1024 * 1024
 
 
-async def test_skopeo_takes_a_small_bundle_as_it_is(site: Site) -> None:
+async def test_loaders_take_a_small_bundle_as_it_is(site: Site) -> None:
     """It is a tar of docker's with uncompressed layers, and zstd around it."""
     await site.publish(FIRST)
     await site.export()
-    archive = f"docker-archive:{site.folder / '1.tar'}:quay.io/team/app:1"
+    bundle = site.folder / "1.tar"
     target = site.folder / "copied"
-    subprocess.run(["skopeo", "copy", "--quiet", archive, f"dir:{target}"], check=True)  # noqa: ASYNC221 - a peer
+    archive = f"docker-archive:{bundle}:quay.io/team/app:1"
+    await succeed("skopeo", "copy", "--quiet", archive, f"dir:{target}")
     diff_ids = {layer(number).diff_id.hex for number in (1, 2, 3)}
     assert diff_ids <= {path.name for path in target.iterdir()}
+    image_id = FIRST["quay.io/team/app:1"].root.config
+    assert image_id is not None
+    async with podman() as isolated:
+        await isolated("load", "--quiet", "-i", str(bundle))
+        (loaded,) = await isolated.images()
+        assert loaded["Id"] == image_id.digest.hex
+        assert loaded["Names"] == ["quay.io/team/app:1"]
+
+
+async def test_docker_takes_a_small_bundle(site: Site) -> None:
+    """Debian's is of before Docker read zstd, so that is taken off first."""
+    await site.publish(FIRST)
+    await site.export()
+    plain = site.folder / "plain.tar"
+    with (site.folder / "1.tar").open("rb") as packed, plain.open("wb") as file:
+        zstandard.ZstdDecompressor(max_window_size=1 << 27).copy_stream(packed, file)
+    image_id = FIRST["quay.io/team/app:1"].root.config
+    assert image_id is not None
+    async with docker_engine(site.folder / "docker") as address:
+        host = ("docker", "--host", address)
+        await succeed(*host, "load", "--input", str(plain))
+        shown = await succeed(*host, "inspect", "--format", "{{.Id}}", "quay.io/team/app:1")
+    assert shown.strip() == image_id.digest
 
 
 @pytest.mark.parametrize("state", ["received", "verified", "staged", "published"])
