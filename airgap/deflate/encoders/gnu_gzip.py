@@ -1,6 +1,6 @@
 """GNU gzip's own deflate, levels 1 to 9.
 
-Re-enacts ``deflate.c`` and ``trees.c`` of gzip 1.3.13 and later. zlib descends from them: the same
+Re-enacts ``deflate.c`` and ``trees.c`` of gzip 1.12. zlib descends from them: the same
 search, the same codes, but blocks of up to 32,767 tokens that end early where the encoder guesses
 that it pays (``ct_tally``), and an end of the input of its own. There it does not cut a search
 short, moves its window no more, and compares what stands in the window behind the last byte.

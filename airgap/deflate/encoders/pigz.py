@@ -1,6 +1,6 @@
 """pigz, levels 1 to 9: zlib's deflate over pieces of 128 KiB, each ended at a byte's edge.
 
-Re-enacts ``pigz.c`` 2.3.4 to 2.8 over zlib 1.2.6 and later. With more than one thread, each piece
+Re-enacts ``pigz.c`` 2.6 to 2.8 over zlib 1.2.6 and later. With more than one thread, each piece
 is deflated anew with the 32 KiB before it as a dictionary. With one thread (``-p 1``) the stream
 goes on, and only its blocks end, which from level 4 on comes to the same. With ``-i`` a piece knows
 nothing of those before it. What brings a piece's end to the edge of a byte depends on how many bits
