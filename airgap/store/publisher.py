@@ -80,7 +80,9 @@ class Publisher:
             waiting = self._waiting.get(content.digest)
             if waiting is not None and waiting[1] is ended:
                 del self._waiting[content.digest]
-            self._failure = self._failure or ended.exception()
+            # Each is asked for its failure, or asyncio would tell of those that nobody asked.
+            failure = ended.exception()
+            self._failure = self._failure or failure
 
         future.add_done_callback(done)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +74,9 @@ async def test_names_do_not_move_when_the_index_does_not_fit(small_disk: Path) -
         assert len([tag async for tag in store.tags(name.repository)]) == 2001
 
 
-async def test_small_blobs_that_do_not_fit_fail_the_copy(small_disk: Path) -> None:
+async def test_small_blobs_that_do_not_fit_fail_the_copy(
+    small_disk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Even where a small blob was not waited for, no name ever stands for what is not there."""
     async with Store.open(small_disk, create=True) as opened:
         fits = await put_image(opened, Reference.parse("fits:1"), image([random_layer(1)]))
@@ -86,6 +89,8 @@ async def test_small_blobs_that_do_not_fit_fail_the_copy(small_disk: Path) -> No
 
     with pytest.raises(NoSpace):
         await overfill()
+    gc.collect()
+    assert "never retrieved" not in caplog.text
     async with Store.open(small_disk) as store:
         report = await check_store(store)
         assert report.damaged == []
