@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from airgap.bundle.failures import telling
+from airgap.bundle.failures import BRING_AGAIN, telling
+from airgap.errors import ContentMismatch
 from airgap.oci.digest import Digest
 
 
@@ -47,14 +48,24 @@ class NamelessFile:
         """A path by which this process can open it (proc(5)), until it is closed."""
         return Path(f"/proc/self/fd/{self._file.fileno()}")
 
-    def fill(self, pieces: Iterable[bytes], like: Digest) -> Digest:
+    def fill(self, pieces: Iterable[bytes], like: Digest, most: int) -> Digest:
         """Append bytes and return the digest of those, by the algorithm of ``like``.
 
+        Args:
+            pieces: whoever makes them may be led by somebody hostile.
+            like: what they should hash to.
+            most: bytes that the file may have.
+
         Raises:
+            ContentMismatch: there are more.
             NoSpace: the disk is full.
         """
         hasher = like.hasher()
         for piece in pieces:
+            if self.size + len(piece) > most:
+                raise ContentMismatch(
+                    str(like), f"more than {most:,} bytes come out of it", BRING_AGAIN
+                )
             hasher.update(piece)
             self._append(piece)
         return Digest.from_hasher(hasher)

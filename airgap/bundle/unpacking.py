@@ -39,7 +39,7 @@ class OpenedPart:
         recipe = self._recipes.get(blob.digest)
         if recipe is not None:
             pieces = rebuild_blob(pieces, recipe, coder=DEFLATE)
-        made = into.fill(pieces, blob.digest)
+        made = into.fill(pieces, blob.digest, blob.size)
         if made != blob.digest or into.size != blob.size:
             raise ContentMismatch(
                 str(blob.digest), f"{made} comes out when it is rebuilt", "ask for a plain bundle"
@@ -94,7 +94,7 @@ def _fill(
         carried = _verified(stream, content, part.carried)
         pieces = apply_delta(bases, carried, memory=means.memory) if bases else carried
         try:
-            made = plain.fill(pieces, part.plain.digest)
+            made = plain.fill(pieces, part.plain.digest, part.plain.size)
         except ContentMismatch as error:
             raise stream.damaged(content.name, str(error)) from None
         _exhaust(carried)
@@ -109,7 +109,7 @@ def _open_base(base: DeltaBase, means: UnpackingMeans, stack: ExitStack) -> Path
     opened = stack.enter_context(NamelessFile(means.folder))
     form = Form.PLAIN if base.blob == base.plain.digest else Form.GZIP
     blob = plain_pieces(means.find_blob(base.blob), form, base.plain.size)
-    made = opened.fill(blob, base.plain.digest)
+    made = opened.fill(blob, base.plain.digest, base.plain.size)
     if (made, opened.size) != (base.plain.digest, base.plain.size):
         raise ContentMismatch(
             str(base.blob),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from airgap.bundle.delivery import Holding
 from airgap.content.events import Emit, Note
+from airgap.packing.scratch import telling
 from airgap.store.store import Store
 from airgap.usecases.pack_rules import PackRules
 
@@ -77,11 +78,13 @@ def _work_folder(own: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="airgap-") as name:
             yield Path(name)
         return
-    own.mkdir(parents=True, exist_ok=True)
+    with telling(own):
+        own.mkdir(parents=True, exist_ok=True)
     for left in own.glob(f"{_PREFIX}*"):
         with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(left):
             shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=own))
+    with telling(own):
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=own))
     with _locked(folder):
         try:
             yield folder

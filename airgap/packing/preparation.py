@@ -203,7 +203,8 @@ def prepare(
         NoSpace, NotPermitted: the folder does not take what it must.
         NotFound, ContentMismatch: a layer has gone, or is damaged.
     """
-    return _Preparation(layers, images, held, workshop).run()
+    with telling(workshop.folder):
+        return _Preparation(layers, images, held, workshop).run()
 
 
 @dataclass(frozen=True, slots=True)

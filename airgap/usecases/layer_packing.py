@@ -125,7 +125,7 @@ class LayerPacker:
         images = await layered_images(self._source, plan.roots)
         held = await self._held(repository)
         prepared = await _in_a_thread(layers, images, held, self._workshop)
-        self.packing = self._packing(prepared)
+        self.packing = await asyncio.to_thread(self._packing, prepared)
         return self.packing
 
     async def _held(self, repository: Repository) -> Held | None:
